@@ -244,7 +244,7 @@ def _readable(dataset: xr.Dataset) -> xr.Dataset:
 def _with_text_as(dataset: xr.Dataset, dtype: np.dtype[Any]) -> xr.Dataset:
     """Text coordinates with another dtype; nothing else is touched."""
     text = {
-        name: (variable.dims, np.asarray(variable.values).astype(dtype))
+        name: (variable.dims, np.array(variable.values.tolist(), dtype=dtype))
         for name, variable in dataset.coords.items()
         if variable.dtype.kind in "UTO"
     }
