@@ -1,0 +1,257 @@
+"""Published statistics and recorded curves, each with its DOI, for the comparison with simulated animals.
+
+Two kinds of table ship as CSV files. *Statistics* (``drift_statistics``) are numbers that papers print, or that were
+computed from files that their authors published. *Curves* (``ca1_linear_track_curves``) were computed from published
+recordings with this package's own definitions. ``definitions.csv`` says in words what each ``definition`` means: two
+numbers are compared only where their definitions are the same.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neurofa.catalogue import did_you_mean
+from neurofa.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_FOLDER = Path(__file__).resolve().parent
+
+STATISTICS_COLUMNS = (
+    "id",
+    "measure",
+    "definition",
+    "lag_days",
+    "value",
+    "lower",
+    "upper",
+    "interval_kind",
+    "unit",
+    "n_animals",
+    "statistic",
+    "condition",
+    "species",
+    "area",
+    "technique",
+    "citation",
+    "year",
+    "doi",
+    "obtained",
+)
+CURVES_COLUMNS = (
+    "measure",
+    "lag_days",
+    "mean",
+    "sd_over_session_pairs",
+    "n_session_pairs",
+    "definition",
+    "animal",
+    "species",
+    "area",
+    "citation",
+    "year",
+    "doi",
+    "note",
+)
+
+#: what ``lower`` and ``upper`` of a statistic are
+INTERVAL_KINDS = {
+    "ci95": "95 % interval",
+    "sem": "mean plus and minus one standard error, not a 95 % interval",
+    "spread": "spread over animals or cells as printed, not a confidence interval",
+    "range": "lowest and highest value",
+    "upper_bound": "upper bound",
+    "lower_bound": "lower bound",
+    "none": "no interval",
+}
+
+
+def list_tables() -> dict[str, str]:
+    """
+    List the tables that ship.
+
+    Returns
+    -------
+    dict of str to str
+        Name to kind: ``"statistics"`` (for `load_references`) or ``"curves"`` (for `load_curves`).
+
+    Examples
+    --------
+    >>> list_tables()
+    {'ca1_linear_track_curves': 'curves', 'drift_statistics': 'statistics'}
+    """
+    names = sorted(file.stem for file in _FOLDER.glob("*.csv") if file.stem != "definitions")
+    return {name: "curves" if name.endswith("_curves") else "statistics" for name in names}
+
+
+def load_references(table: str | os.PathLike[str] = "drift_statistics") -> "pd.DataFrame":
+    """
+    Load a table of published statistics.
+
+    Parameters
+    ----------
+    table : str or path-like
+        The name of a table that ships, or a CSV file with the same columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per statistic, columns `STATISTICS_COLUMNS`; ``lag_days`` in days (NaN where no lag in days is known),
+        ``value``, ``lower`` and ``upper`` in ``unit``; empty text where nothing is said.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such table, columns are missing, or a value is impossible.
+    """
+    frame = _load(table, "statistics", STATISTICS_COLUMNS, ("lag_days", "value", "lower", "upper", "n_animals"))
+    unknown = sorted(set(frame["interval_kind"]) - set(INTERVAL_KINDS))
+    if unknown:
+        hint = did_you_mean(unknown[0], INTERVAL_KINDS)
+        raise ConfigError(f"reference table '{table}': interval_kind '{unknown[0]}' is not known; {hint}")
+    outside = frame[(frame["lower"] > frame["value"]) | (frame["upper"] < frame["value"])]
+    if len(outside):
+        raise ConfigError(
+            f"reference table '{table}': the interval of row '{outside['id'].iloc[0]}' excludes its value"
+        )
+    if frame["id"].duplicated().any():
+        raise ConfigError(
+            f"reference table '{table}': the id '{frame['id'][frame['id'].duplicated()].iloc[0]}' stands twice"
+        )
+    return frame
+
+
+def load_curves(table: str | os.PathLike[str] = "ca1_linear_track_curves") -> "pd.DataFrame":
+    """
+    Load a table of curves that were computed from recordings.
+
+    Parameters
+    ----------
+    table : str or path-like
+        The name of a table that ships, or a CSV file with the same columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per animal, measure and lag, columns `CURVES_COLUMNS`; ``lag_days`` in days; ``mean`` over session pairs
+        of equal lag, in the measure's unit (1, or degrees for angles); ``sd_over_session_pairs`` with the number of
+        pairs as divisor, 0 for a single pair.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such table, columns are missing, or a value is impossible.
+    """
+    frame = _load(table, "curves", CURVES_COLUMNS, ("lag_days", "mean", "sd_over_session_pairs", "n_session_pairs"))
+    if frame[["lag_days", "mean", "n_session_pairs"]].isna().any(axis=None):
+        raise ConfigError(f"reference table '{table}': lag_days, mean and n_session_pairs must be numbers in every row")
+    if frame.duplicated(["animal", "measure", "lag_days"]).any():
+        raise ConfigError(f"reference table '{table}': an animal, measure and lag stand twice; give each point once")
+    return frame
+
+
+def load_definitions() -> dict[str, str]:
+    """
+    Load what the definitions mean.
+
+    Returns
+    -------
+    dict of str to str
+        Key as in the column ``definition`` to a description in words.
+    """
+    import pandas as pd
+
+    frame = pd.read_csv(_FOLDER / "definitions.csv", dtype=str)
+    return dict(zip(frame["definition"], frame["description"], strict=True))
+
+
+def as_measured(curves: "pd.DataFrame") -> "xr.Dataset":
+    """
+    Bring recorded curves into the form of measured results, so that figures draw them like a recording.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame
+        As from `load_curves`.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable per measure. Pairs of sessions: dims (variable, animal, session_a, session_b), where only the first
+        session is paired with the others, one for each lag; the value of a pair is the mean over all recorded pairs of
+        that lag. Measures of one session (lag 0): dims (variable, animal, session), in the first session. All else is
+        NaN. ``variable`` is ``"rate"``: recorded curves are of observed rates.
+    """
+    import xarray as xr
+
+    animals = list(dict.fromkeys(curves["animal"]))
+    day = np.union1d([0.0], curves["lag_days"].to_numpy(dtype=float))
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for measure, rows in curves.groupby("measure", sort=False):
+        within = bool((rows["lag_days"] == 0).all())
+        values = np.full((len(animals), len(day)), np.nan)
+        animal = [animals.index(name) for name in rows["animal"]]
+        values[animal, np.searchsorted(day, rows["lag_days"].to_numpy(dtype=float))] = rows["mean"]
+        if within:
+            variables[str(measure)] = (("variable", "animal", "session"), values[None])
+        else:
+            pairs = np.full((len(animals), len(day), len(day)), np.nan)
+            pairs[:, 0] = values
+            variables[str(measure)] = (("variable", "animal", "session_a", "session_b"), pairs[None])
+    coords = {
+        "variable": ["rate"],
+        "animal": animals,
+        "group": ("animal", np.array(["recorded"] * len(animals))),
+        "day": (("animal", "session"), np.tile(day, (len(animals), 1))),
+    }
+    return xr.Dataset(variables, coords=coords)
+
+
+def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numbers: Sequence[str]) -> "pd.DataFrame":
+    """Read one CSV file; numbers as float64, all else as text; every row needs a measure, a definition and a DOI."""
+    import pandas as pd
+
+    file = _find(table, kind)
+    try:
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ConfigError(f"reference table '{file}' cannot be read as CSV ({error})") from error
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ConfigError(
+            f"reference table '{table}' lacks the columns {', '.join(missing)}; a table of {kind} needs them"
+        )
+    for column in numbers:
+        number = pd.to_numeric(frame[column].replace("", "nan"), errors="coerce")
+        wrong = frame[number.isna() & ~frame[column].str.lower().isin(["", "nan"])]
+        if len(wrong):
+            raise ConfigError(f"reference table '{table}': {column} must be a number, got '{wrong[column].iloc[0]}'")
+        frame[column] = number.astype("float64")
+    for column in ("measure", "definition", "doi"):
+        if (frame[column] == "").any():
+            raise ConfigError(
+                f"reference table '{table}': {column} is empty in row {int((frame[column] == '').argmax()) + 1}"
+            )
+    return frame[list(columns)]
+
+
+def _find(table: str | os.PathLike[str], kind: str) -> Path:
+    """File of a table: one that ships, or the user's own."""
+    if str(table).endswith(".csv"):
+        if not Path(table).is_file():
+            raise ConfigError(
+                f"no reference table at {table}; give the path of a CSV file, or one of {', '.join(list_tables())}"
+            )
+        return Path(table)
+    known = list_tables()
+    name = str(table)
+    if name not in known:
+        raise ConfigError(f"no reference table '{name}'; {did_you_mean(name, known)}")
+    if known[name] != kind:
+        raise ConfigError(f"reference table '{name}' holds {known[name]}, not {kind}; load it with the other function")
+    return _FOLDER / f"{name}.csv"
