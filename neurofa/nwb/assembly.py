@@ -41,9 +41,8 @@ def assemble(sessions: list[Session], options: NWBOptions) -> xr.DataTree:
     probe = _empty_probe(animals, options)
     for index, own in enumerate(animals.values()):
         _fill(probe, index, own)
-    layer = options.layer or sessions[0].location or "recorded"
     probe = probe.assign_coords(
-        layer=("unit", np.full(probe.sizes["unit"], layer)),
+        layer=("unit", np.full(probe.sizes["unit"], sessions[0].location)),
         session_id=_text(probe, animals, lambda session: session.session_id),
         session_start=_text(probe, animals, lambda session: session.start.isoformat()),
     )

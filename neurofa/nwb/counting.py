@@ -55,11 +55,35 @@ def stimulus_of_frames(
     return stimulus
 
 
+def count_frames(stimulus: npt.NDArray[np.int64], n_stimuli: int) -> npt.NDArray[np.int64]:
+    """
+    Frames spent in every stimulus.
+
+    Parameters
+    ----------
+    stimulus : (frame,) int
+        Stimulus of every frame, -1 for frames that are not used.
+    n_stimuli : int
+        Number of stimuli.
+
+    Returns
+    -------
+    (stimulus,) int
+        Number of frames.
+
+    Examples
+    --------
+    >>> count_frames(np.array([0, 0, -1, 2]), 3).tolist()
+    [2, 0, 1]
+    """
+    return np.bincount(stimulus[stimulus >= 0], minlength=n_stimuli)
+
+
 def count_events(
     stimulus: npt.NDArray[np.int64], active: npt.NDArray[np.bool_], n_stimuli: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+) -> npt.NDArray[np.float32]:
     """
-    Frames and active frames per stimulus.
+    Frames with an event in every stimulus.
 
     Parameters
     ----------
@@ -72,10 +96,14 @@ def count_events(
 
     Returns
     -------
-    frames : (stimulus,) int
-        Number of frames.
-    counts : (stimulus, unit) float32
+    (stimulus, unit) float32
         Number of frames with an event (whole numbers).
+
+    Examples
+    --------
+    >>> count_events(np.array([0, 0, -1, 1]), np.array([[True], [True], [True], [False]]), 2).tolist()
+    [[2.0], [0.0]]
     """
-    belongs = stimulus == np.arange(n_stimuli)[:, None]
-    return belongs.sum(axis=1), belongs.astype(np.float32) @ active.astype(np.float32)
+    belongs = (stimulus == np.arange(n_stimuli)[:, None]).astype(np.float32)
+    counts: npt.NDArray[np.float32] = belongs @ active.astype(np.float32)
+    return counts

@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from neurofa.errors import RecordingError
-from neurofa.nwb.counting import count_events, stimulus_of_frames
+from neurofa.nwb.counting import count_events, count_frames, stimulus_of_frames
 from neurofa.nwb.options import NWBOptions
 from neurofa.nwb.series import Series, find_series, registered_cells
 from neurofa.nwb.units import CENTIMETRES, position_unit, velocity_unit
+
+#: ROIs whose events are in memory at once; a multiple of the chunks that the libraries write
+_COLUMNS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Session:
     What is kept of one file.
 
     ``frames`` is (repeat, stimulus), ``counts`` (repeat, stimulus, unit): frames with an event, for the registered
-    cells whose numbers ``cell_id`` (unit,) holds.
+    cells whose numbers ``cell_id`` (unit,) holds. ``location`` becomes the recording's layer.
     """
 
     path: Path
@@ -111,13 +114,9 @@ def _session(path: Path, nwbfile: Any, options: NWBOptions) -> Session:
     )
     place = _as_fraction(position.values(), units[0], position.where, options)
     speed = velocity.values() * CENTIMETRES[units[1]]
-    frames, counts = [], []
-    for start, stop in _trials(path, nwbfile, events):
-        stimulus = stimulus_of_frames(place[start:stop], speed[start:stop], options)
-        active = _active(events, start, stop)[:, cell_id >= 0]
-        counted = count_events(stimulus, active, 2 * options.n_kept)
-        frames.append(counted[0])
-        counts.append(counted[1])
+    trials = _trials(path, nwbfile, events)
+    stimuli = [stimulus_of_frames(place[trial], speed[trial], options) for trial in trials]
+    frames = np.stack([count_frames(stimulus, 2 * options.n_kept) for stimulus in stimuli])
     if not np.any(frames):
         raise RecordingError(
             f"{path} has no frame within a trial and the kept bins at {options.minimum_speed_cm_s:g} cm/s or more; "
@@ -131,11 +130,11 @@ def _session(path: Path, nwbfile: Any, options: NWBOptions) -> Session:
         frame_rate_hz=events.rate_hz,
         position_unit=units[0],
         velocity_unit=units[1],
-        location=location,
+        location=options.layer or location or "recorded",
         cell_id=cell_id[cell_id >= 0],
         n_unregistered=int((cell_id < 0).sum()),
-        frames=np.stack(frames),
-        counts=np.stack(counts),
+        frames=frames,
+        counts=_counts(events, trials, stimuli, 2 * options.n_kept)[:, :, cell_id >= 0],
     )
 
 
@@ -180,8 +179,8 @@ def _as_fraction(
     return position
 
 
-def _trials(path: Path, nwbfile: Any, events: Series) -> list[tuple[int, int]]:
-    """First and last-plus-one frame of every trial."""
+def _trials(path: Path, nwbfile: Any, events: Series) -> list[slice]:
+    """Frames of every trial."""
     if nwbfile.trials is None or not len(nwbfile.trials):
         raise RecordingError(
             f"{path} has no trials; add a trials table (start_time, stop_time): trials are the repeats"
@@ -190,12 +189,20 @@ def _trials(path: Path, nwbfile: Any, events: Series) -> list[tuple[int, int]]:
     if not np.all(np.isfinite(times)) or np.any(times[:, 0] >= times[:, 1]):
         raise RecordingError(f"{path} has a trial that does not end after it starts; correct its trials table")
     frames = np.clip(np.rint((times - events.start_s) * events.rate_hz), 0, events.length).astype(int)
-    return [(int(start), int(stop)) for start, stop in frames]
+    return [slice(int(start), int(stop)) for start, stop in frames]
 
 
-def _active(events: Series, start: int, stop: int) -> npt.NDArray[np.bool_]:
-    """Frames with an event, (frame, ROI)."""
-    amplitude = np.asarray(events.data[start:stop])
-    if np.isnan(amplitude).any():
-        raise RecordingError(f"{events.where} is NaN within a trial; write 0 where a cell has no event")
-    return amplitude > 0
+def _counts(
+    events: Series, trials: list[slice], stimuli: list[npt.NDArray[np.int64]], n_stimuli: int
+) -> npt.NDArray[np.float32]:
+    """Frames with an event, (repeat, stimulus, ROI); read in blocks of columns, so memory stays small."""
+    n_rois = events.data.shape[1]
+    counts = np.zeros((len(trials), n_stimuli, n_rois), dtype=np.float32)
+    for first in range(0, n_rois, _COLUMNS_AT_ONCE):
+        columns = slice(first, min(first + _COLUMNS_AT_ONCE, n_rois))
+        amplitude = np.asarray(events.data[:, columns])
+        for repeat, (trial, stimulus) in enumerate(zip(trials, stimuli, strict=True)):
+            if np.isnan(amplitude[trial]).any():
+                raise RecordingError(f"{events.where} is NaN within a trial; write 0 where a cell has no event")
+            counts[repeat, :, columns] = count_events(stimulus, amplitude[trial] > 0, n_stimuli)
+    return counts
