@@ -1,0 +1,36 @@
+"""Measures of drift: pure functions of arrays, for simulated and for recorded animals alike."""
+
+from neurofa.measures.angles import angle_procrustes_deg as angle_procrustes_deg
+from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
+from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
+from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
+from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal
+from neurofa.measures.drift import ensemble_rate_correlation as ensemble_rate_correlation
+from neurofa.measures.drift import overlap_of_detected_cells as overlap_of_detected_cells
+from neurofa.measures.drift import population_vector_correlation as population_vector_correlation
+from neurofa.measures.drift import recurrence_of_detected_cells as recurrence_of_detected_cells
+from neurofa.measures.drift import representational_similarity_correlation as representational_similarity_correlation
+from neurofa.measures.drift import split_half_population_vector_correlation as split_half_population_vector_correlation
+from neurofa.measures.drift import tuning_curve_correlation as tuning_curve_correlation
+from neurofa.measures.fits import DecayInterval as DecayInterval
+from neurofa.measures.fits import ExponentialFit as ExponentialFit
+from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
+from neurofa.measures.fits import fit_exponential as fit_exponential
+from neurofa.measures.maps import SessionMaps as SessionMaps
+from neurofa.measures.maps import session_maps as session_maps
+from neurofa.measures.noise_corrected import (
+    ensemble_rate_correlation_noise_corrected as ensemble_rate_correlation_noise_corrected,
+)
+from neurofa.measures.noise_corrected import (
+    population_vector_correlation_noise_corrected as population_vector_correlation_noise_corrected,
+)
+from neurofa.measures.noise_corrected import (
+    tuning_curve_correlation_noise_corrected as tuning_curve_correlation_noise_corrected,
+)
+from neurofa.measures.statistics import CurveByLag as CurveByLag
+from neurofa.measures.statistics import MeanInterval as MeanInterval
+from neurofa.measures.statistics import PairsByLag as PairsByLag
+from neurofa.measures.statistics import curves_of_animals as curves_of_animals
+from neurofa.measures.statistics import mean_and_interval as mean_and_interval
+from neurofa.measures.statistics import mean_by_lag as mean_by_lag
+from neurofa.measures.statistics import pairs_by_lag as pairs_by_lag

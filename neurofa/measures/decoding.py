@@ -1,0 +1,263 @@
+"""Decoding the stimulus of single repeats on one day with the maps of another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from neurofa.errors import ShapeError
+from neurofa.measures.kernels import ROUNDING, ROUNDING_SQUARED, Bools, Floats, centre
+from neurofa.measures.maps import SessionReader, weighted_mean
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CrossDayDecoding:
+    """
+    How well stimuli are decoded across sessions.
+
+    Attributes
+    ----------
+    accuracy : (session, session)
+        [i, j]: fraction of the repeats of session j whose stimulus is decoded with the maps of session i.
+    accuracy_within_one : (session, session)
+        The same, with neighbours in `order` within the same `group` counted as right; NaN without `order`.
+    chance, chance_within_one : (session, session)
+        What uniform guessing among the candidates reaches.
+    n_tests : (session, session) int
+        Single repeats of single stimuli that were decoded.
+    """
+
+    accuracy: Floats
+    accuracy_within_one: Floats
+    chance: Floats
+    chance_within_one: Floats
+    n_tests: Ints
+
+
+@dataclass(frozen=True)
+class _Tests:
+    """Single repeats of one session: values (test, unit), their stimulus and repeat, the units detected."""
+
+    values: Floats
+    stimulus: Ints
+    repeat: Ints
+    units: Bools
+
+
+def cross_day_decoding(
+    rates: ArrayLike | Sequence[ArrayLike] | SessionReader,
+    duration: ArrayLike | None = None,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+) -> CrossDayDecoding:
+    """
+    Decode single repeats by the nearest map: train on one session, test on another.
+
+    The decoded stimulus of a repeat y of session j is argmax_c corr_n(y, x_i(c)): the map x_i(c) of session i (mean
+    over repeats) with the highest Pearson correlation over the units detected in both sessions. On the same day (i = j)
+    the repeat is left out of all maps first, so these maps have one repeat less.
+
+    Parameters
+    ----------
+    rates : (session, stimulus, repeat, unit), Hz or a.u.
+        An array, or a sequence of arrays (stimulus, repeat, unit) that is read twice. Gaps: repeats without any finite
+        unit are left out; a pair uses the units detected in both sessions, and its candidates are the stimuli with a
+        map in both. A repeat over which these units do not differ, for example a pass without events, can only be
+        guessed: it counts with the chance level. A map that is constant over these units is never chosen.
+    duration : (session, stimulus, repeat), s, optional
+        Weights of the repeats in the maps; 0 leaves a repeat out. Without it all weigh the same.
+    group : (stimulus,), optional
+        Labels, for example the direction of running; without it there is one group.
+    order : (stimulus,) int, optional
+        Place of the stimulus within its group, for example the bin: neighbours differ by 1.
+
+    Returns
+    -------
+    CrossDayDecoding
+        Accuracies and chance levels; NaN for pairs with nothing to test.
+
+    Raises
+    ------
+    ShapeError
+        Where shapes do not fit, or single units of a repeat are missing.
+
+    References
+    ----------
+    Rule et al. 2020, eLife 9:e51121, doi 10.7554/eLife.51121 (decoders held over days); Rubin et al. 2015, eLife
+    4:e12247, doi 10.7554/eLife.12247.
+    """
+    sessions = rates if isinstance(rates, Sequence | SessionReader) else np.asarray(rates)
+    weights = [_weights(sessions[index], duration, index) for index in range(len(sessions))]
+    maps = np.stack([weighted_mean(_rate(sessions[index]), weight) for index, weight in enumerate(weights)])
+    neighbours = _neighbours(maps.shape[1], group, order)
+    shape = (len(maps), len(maps))
+    exact, near, chance, chance_near = (np.full(shape, np.nan) for _ in range(4))
+    count = np.zeros(shape, dtype=np.int64)
+    for index, weight in enumerate(weights):
+        rate = _rate(sessions[index])
+        tests = _tests(rate, weight, index)
+        if len(tests.stimulus) == 0:
+            continue
+        recorded = np.isfinite(maps[index]).any(axis=1)
+        decoded, decidable, candidates = _decode(tests, maps, recorded)
+        _same_day(tests, rate, weight, decoded, decidable, candidates, index)
+        scores = _accuracies(tests, decoded, decidable, candidates, neighbours)
+        exact[:, index], near[:, index], chance[:, index], chance_near[:, index], count[:, index] = scores
+    if order is None:
+        near, chance_near = np.full(shape, np.nan), np.full(shape, np.nan)
+    return CrossDayDecoding(exact, near, chance, chance_near, count)
+
+
+def cross_day_decoding_of_animal(
+    recording: "xr.DataTree | xr.Dataset", animal: int | str, variable: str = "rate", layer: str | None = None
+) -> CrossDayDecoding:
+    """
+    Decode one animal of a recording across its sessions; one session at a time is in memory.
+
+    Stimuli are neighbours where their coordinate ``bin`` (or the rank of ``position``) differs by 1 within the same
+    ``direction``. Variables without repeats count as one repeat: their same-day accuracy is NaN.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree or xarray.Dataset
+        A recording or its group ``probe``.
+    animal : int or str
+        Position or name.
+    variable : str
+        ``rate``, ``true_rate`` or ``latent_rate``.
+    layer : str, optional
+        Only units of this layer.
+
+    Returns
+    -------
+    CrossDayDecoding
+        All sessions of the recording; NaN for those that the animal did not have.
+
+    Raises
+    ------
+    RecordingError
+        Where the recording has no such animal, variable or layer.
+    """
+    reader = SessionReader(recording, animal, variable, layer)
+    coords = reader.probe.coords
+    group = coords["direction"].values if "direction" in coords else None
+    order = coords["bin"].values if "bin" in coords else None
+    if order is None and "position" in coords:
+        order = np.unique(coords["position"].values, return_inverse=True)[1]
+    duration = [reader.duration(index) for index in range(len(reader))]
+    return cross_day_decoding(reader, duration, group, order)
+
+
+def _rate(session: ArrayLike) -> Floats:
+    """One session as float64, checked."""
+    rate = np.asarray(session, dtype=np.float64)
+    if rate.ndim != 3:
+        raise ShapeError(
+            f"rates of a session must have the dimensions (stimulus, repeat, unit), got shape {rate.shape}"
+        )
+    return rate
+
+
+def _weights(session: ArrayLike, duration: ArrayLike | Sequence[ArrayLike] | None, index: int) -> Floats:
+    """Weight (stimulus, repeat) of every repeat of one session, 0 where it was not recorded."""
+    recorded = np.isfinite(_rate(session)).any(axis=2)
+    if duration is None:
+        return np.asarray(recorded, dtype=np.float64)
+    weight: Floats = np.nan_to_num(np.asarray(duration[index], dtype=np.float64))  # type: ignore[index]
+    if weight.shape != recorded.shape:
+        raise ShapeError(f"durations of session {index} must have the shape {recorded.shape}, got {weight.shape}")
+    return np.where(recorded, weight, 0.0)
+
+
+def _neighbours(n_stimuli: int, group: ArrayLike | None, order: ArrayLike | None) -> Floats:
+    """1 where two stimuli are the same or next to each other in one group."""
+    places = np.full(n_stimuli, np.nan) if order is None else np.asarray(order, dtype=np.float64)
+    labels = np.zeros(n_stimuli) if group is None else np.asarray(group)
+    if places.shape != (n_stimuli,) or labels.shape != (n_stimuli,):
+        raise ShapeError(f"group and order must have one entry for each of the {n_stimuli} stimuli")
+    near = (labels[:, None] == labels) & (np.abs(places[:, None] - places) <= 1)
+    return np.asarray(near | np.eye(n_stimuli, dtype=bool), dtype=np.float64)
+
+
+def _tests(rate: Floats, weight: Floats, index: int) -> _Tests:
+    """The single repeats that were recorded, centred over the units of the session."""
+    stimulus, repeat = np.nonzero(weight > 0)
+    values = rate[stimulus, repeat]
+    finite = np.isfinite(values)
+    units = np.asarray(finite.any(axis=0))
+    if (finite != units).any():
+        raise ShapeError(
+            f"rates of session {index} lack single values; a unit must be recorded in all repeats of a session or none"
+        )
+    return _Tests(centre(values, units), stimulus, repeat, units)
+
+
+def _decode(tests: _Tests, maps: Floats, recorded: Bools) -> tuple[Ints, Bools, Bools]:
+    """
+    Nearest map of every session for every test, all pairs in one product.
+
+    Returns the decoded stimulus (test, session), whether the test varies over the pair's units and there is a map to
+    choose (test, session), and the candidates (session, stimulus).
+    """
+    finite = np.isfinite(maps)
+    units, candidates = np.asarray(finite.any(axis=1)), np.asarray(finite.any(axis=2) & recorded)
+    n_sessions, n_stimuli, n_units = maps.shape
+    x = centre(maps, units[:, None, :])
+    ours, theirs = tests.units.astype(np.float64), units.astype(np.float64)
+    n = np.maximum(theirs @ ours, 1)
+    map_sum, map_squares = x @ ours, (x * x) @ ours
+    map_power = map_squares - map_sum**2 / n[:, None]
+    varies = map_power > ROUNDING * map_squares + ROUNDING_SQUARED * n[:, None]
+    usable = candidates & varies
+    y = tests.values
+    test_sum, test_squares = y @ theirs.T, (y * y) @ theirs.T
+    test_power = test_squares - test_sum**2 / n
+    decidable = (test_power > ROUNDING * test_squares + ROUNDING_SQUARED * n) & usable.any(axis=1)
+    scores = (y @ x.reshape(-1, n_units).T).reshape(len(y), n_sessions, n_stimuli)
+    scores -= test_sum[:, :, None] * (map_sum / n[:, None])
+    scores /= np.sqrt(np.where(usable, map_power, 1.0))
+    scores[:, ~usable] = -np.inf
+    return scores.argmax(axis=2), decidable, candidates
+
+
+def _same_day(
+    tests: _Tests, rate: Floats, weight: Floats, decoded: Ints, decidable: Bools, candidates: Bools, index: int
+) -> None:
+    """Replace the column of the session itself: each repeat with maps of the others."""
+    candidates[index] = (weight > 0).sum(axis=1) >= 2
+    weighted = weight[:, :, None] * np.where(np.isfinite(rate), rate, 0.0)
+    total, weights = weighted.sum(axis=1), weight.sum(axis=1)
+    for repeat in np.unique(tests.repeat):
+        chosen = tests.repeat == repeat
+        rest = np.where(candidates[index], weights - weight[:, repeat], 0.0)[:, None]
+        left = np.where((rest > 0) & tests.units, (total - weighted[:, repeat]) / np.where(rest > 0, rest, 1.0), np.nan)
+        part = _Tests(tests.values[chosen], tests.stimulus[chosen], tests.repeat[chosen], tests.units)
+        found, sure, _ = _decode(part, left[None], candidates[index])
+        decoded[chosen, index], decidable[chosen, index] = found[:, 0], sure[:, 0]
+
+
+def _accuracies(
+    tests: _Tests, decoded: Ints, decidable: Bools, candidates: Bools, neighbours: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Ints]:
+    """Accuracy exact and within one, their chance levels, and the number of tests, for every training session."""
+    truth = tests.stimulus[:, None]
+    tested = candidates[:, tests.stimulus].T
+    n_candidates = np.maximum(candidates.sum(axis=1), 1)
+    guess = np.broadcast_to(1.0 / n_candidates, tested.shape)
+    guess_near = (neighbours @ candidates.T)[tests.stimulus] / n_candidates
+    count = tested.sum(axis=0)
+
+    def mean(values: Floats) -> Floats:
+        total = np.where(tested, values, 0.0).sum(axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    exact = np.where(decidable, decoded == truth, guess)
+    near = np.where(decidable, neighbours[truth, decoded], guess_near)
+    return mean(exact), mean(near), mean(guess), mean(guess_near), count
