@@ -1,0 +1,408 @@
+"""
+Drift over days: how much the representation changes with the days between two sessions.
+
+`measure` compares the maps of every pair of sessions of every animal: observed rates and, of simulated animals, true
+rates and rates without the session's input gains. `plot` draws decay curves with recorded points over them, matrices of
+sessions, cells across days, performance, and what the observation adds. Definitions and sources: `neurofa.measures`.
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurofa import NeurofaError, figures, measures, references
+
+#: measure id to (long name, units), in the order of the panels
+OF_MAPS = {
+    "population_vector_correlation": ("population-vector correlation", "1"),
+    "ensemble_rate_correlation": ("ensemble-rate correlation", "1"),
+    "tuning_curve_correlation": ("tuning-curve correlation", "1"),
+    "representational_similarity_correlation": ("similarity-matrix correlation", "1"),
+    "angle_unaligned_deg": ("angle, unaligned", "degrees"),
+    "angle_procrustes_deg": ("angle, Procrustes", "degrees"),
+}
+OF_HALVES = {
+    "population_vector_correlation_noise_corrected": ("population-vector correlation, noise-corrected", "1"),
+    "ensemble_rate_correlation_noise_corrected": ("ensemble-rate correlation, noise-corrected", "1"),
+    "tuning_curve_correlation_noise_corrected": ("tuning-curve correlation, noise-corrected", "1"),
+}
+OF_DETECTION = {
+    "overlap_of_detected_cells": ("overlap of detected cells", "1"),
+    "recurrence_of_detected_cells": ("recurrence of detected cells", "1"),
+}
+SPLIT_HALF = "split_half_population_vector_correlation"
+LABELS = OF_MAPS | OF_HALVES | OF_DETECTION
+VARIABLES = {
+    "rate": "observed",
+    "true_rate": "true rates",
+    "latent_rate": "true rates without input gains",
+}
+TITLES = {
+    "population_vector_correlation": "Population vector",
+    "population_vector_correlation_noise_corrected": "Population vector,\nnoise-corrected",
+    "ensemble_rate_correlation": "Ensemble rate",
+    "tuning_curve_correlation": "Tuning curves",
+    "representational_similarity_correlation": "Representational\nsimilarity",
+    "overlap_of_detected_cells": "Detected cells",
+    "angle_unaligned_deg": "Maps, unaligned",
+    "angle_procrustes_deg": "Maps, Procrustes-aligned",
+}
+YLABELS = {
+    "overlap_of_detected_cells": "Overlap",
+    "angle_unaligned_deg": "Angle (degrees)",
+    "angle_procrustes_deg": "Angle (degrees)",
+}
+#: measures to whose decay with lag an exponential is fitted
+FITTED = (
+    "population_vector_correlation",
+    "population_vector_correlation_noise_corrected",
+    "ensemble_rate_correlation",
+    "tuning_curve_correlation",
+)
+N_EXAMPLE_CELLS = 30
+N_RESAMPLES = 200
+
+
+def measure(recording: xr.DataTree) -> xr.Dataset:
+    """
+    Compare the maps of every pair of sessions.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        Simulated or recorded.
+
+    Returns
+    -------
+    xarray.Dataset
+        Measures of pairs on (variable, animal, layer, session_a, session_b), of sessions on (..., session), fits of
+        decay on (variable, animal, layer, condition), where condition is the measure that was fitted.
+    """
+    probe = recording["probe"].to_dataset()
+    days = probe["day"].values
+    if np.isfinite(days).sum(axis=1).max() < 2:
+        raise NeurofaError(
+            "drift needs two sessions of one animal at least, the recording has one; record or import more"
+        )
+    variables = [name for name in VARIABLES if name in probe.data_vars]
+    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    n_sessions = probe.sizes["session"]
+    shape = (len(variables), probe.sizes["animal"], len(layers), n_sessions, n_sessions)
+    pairs = {name: np.full(shape, np.nan) for name in LABELS}
+    split_half = np.full(shape[:-1], np.nan)
+    for index in np.ndindex(*shape[:3]):
+        variable, animal, layer = index
+        maps = measures.session_maps(recording, animal, variables[variable], layers[layer])
+        for name, matrix in _of_one_animal(maps, observed=variables[variable] == "rate").items():
+            pairs[name][(*index, *np.ix_(maps.session, maps.session))] = matrix
+        if variables[variable] == "rate":
+            split_half[(*index, maps.session)] = measures.split_half_population_vector_correlation(maps.halves)
+    numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
+    measured = xr.Dataset(
+        coords={
+            "variable": variables,
+            "animal": probe["animal"].values,
+            "layer": layers,
+            "session": numbers,
+            "session_a": numbers,
+            "session_b": numbers,
+            "group": ("animal", probe["group"].values.astype(str)),
+            "day": (("animal", "session"), days),
+        }
+    )
+    for name, values in pairs.items():
+        long_name, units = LABELS[name]
+        measured[name] = (("variable", "animal", "layer", "session_a", "session_b"), values)
+        measured[name].attrs = {"long_name": long_name, "units": units}
+    measured["recurrence_of_detected_cells"].attrs["directed"] = 1
+    measured[SPLIT_HALF] = (("variable", "animal", "layer", "session"), split_half)
+    measured[SPLIT_HALF].attrs = {"long_name": "population-vector correlation of halves of a session", "units": "1"}
+    if "correct" in probe:
+        performance = probe["correct"].astype(float).mean("stimulus").transpose("animal", "session")
+        measured["performance"] = (("animal", "session"), np.where(np.isfinite(days), performance.values, np.nan))
+        measured["performance"].attrs = {"long_name": "stimuli reported correctly", "units": "1"}
+    measured = measured.merge(_decay(measured))
+    measured["example_maps"] = _example_maps(recording, measured)
+    measured.attrs = {"stimuli": _stimuli(probe)} | {
+        name: recording.attrs[name] for name in ("controls", "labels") if name in recording.attrs
+    }
+    return measured
+
+
+def _of_one_animal(maps: measures.SessionMaps, observed: bool) -> dict[str, np.ndarray]:
+    """All matrices of one animal; those of halves and of detection only where the rates were observed."""
+    matrices = {name: getattr(measures, name)(maps.maps) for name in OF_MAPS}
+    if observed:
+        matrices |= {name: getattr(measures, name)(maps.halves) for name in OF_HALVES}
+        matrices |= {name: getattr(measures, name)(maps.detected) for name in OF_DETECTION}
+    return matrices
+
+
+def _decay(measured: xr.Dataset) -> xr.Dataset:
+    """Fit A exp(-lag / tau) to every animal's curves, and to the mean curve of every group with bootstrap intervals."""
+    sizes = [measured.sizes[dim] for dim in ("variable", "animal", "layer")]
+    time_constant = np.full((*sizes, len(FITTED)), np.nan)
+    days, groups = measured["day"].values, list(figures.group_sizes(measured))
+    half_lives = np.full((len(groups), sizes[2], len(FITTED), 3), np.nan)
+    for condition, name in enumerate(FITTED):
+        for variable, layer in np.ndindex(sizes[0], sizes[2]):
+            matrices = measured[name].values[variable, :, layer]
+            lag, curves = measures.curves_of_animals(matrices, days)
+            fits = [measures.fit_exponential(lag, curve) for curve in curves]
+            time_constant[variable, :, layer, condition] = [fit.decay_time_constant_days for fit in fits]
+            for number, group in enumerate(groups):
+                if measured["variable"].values[variable] != "rate" or not np.isfinite(curves).any():
+                    continue
+                chosen = curves[measured["group"].values == group]
+                decay = measures.bootstrap_exponential(lag, chosen, np.random.default_rng(0), N_RESAMPLES)
+                half_life = (decay.fit.decay_half_life_days, *decay.decay_half_life_days)
+                half_lives[number, layer, condition] = half_life
+    dims, days_attrs = ("variable", "animal", "layer", "condition"), {"units": "days"}
+    return xr.Dataset(
+        {
+            "decay_time_constant_days": (dims, time_constant, days_attrs | {"long_name": "time constant of decay"}),
+            "decay_half_life_days": (dims, np.log(2) * time_constant, days_attrs | {"long_name": "half-life of decay"}),
+            "half_life_of_groups": (
+                ("fitted_group", "layer", "condition", "bound"),
+                half_lives,
+                days_attrs | {"long_name": "half-life of the group's mean curve", "table": 0},
+            ),
+        },
+        coords={"condition": list(FITTED), "fitted_group": groups, "bound": ["fit", "lower", "upper"]},
+    )
+
+
+def _stimuli(probe: xr.Dataset) -> str:
+    """Name of the stimulus set where it can be told from its labels."""
+    directions = set(probe["direction"].values.astype(str)) if "direction" in probe.coords else set()
+    return "linear_track" if directions == {"rightward", "leftward"} and "position" in probe.coords else ""
+
+
+def _example_maps(recording: xr.DataTree, measured: xr.Dataset) -> xr.DataArray:
+    """Maps of the cells with the highest peak rates among those seen in most sessions, first animal of every group."""
+    groups = list(figures.group_sizes(measured))
+    layer = str(measured["layer"].values[0])
+    probe = recording["probe"].to_dataset()
+    n_cells = min(N_EXAMPLE_CELLS, int((probe["layer"].values.astype(str) == layer).sum()))
+    shape = (len(groups), measured.sizes["session"], probe.sizes["stimulus"], n_cells)
+    examples = np.full(shape, np.nan)
+    shown = []
+    for number, group in enumerate(groups):
+        animal = int(np.nonzero(measured["group"].values == group)[0][0])
+        shown.append(str(measured["animal"].values[animal]))
+        maps = measures.session_maps(recording, animal, "rate", layer)
+        seen = np.isfinite(maps.maps).any(axis=1).sum(axis=0)
+        peak = np.where(np.isfinite(maps.maps), maps.maps, 0.0).max(axis=1).mean(axis=0)
+        best = np.lexsort((-peak, -seen))[:n_cells]
+        examples[number][maps.session] = maps.maps[:, :, best]
+    labels = {name: ("stimulus", probe[name].values) for name in ("position", "direction") if name in probe.coords}
+    return xr.DataArray(
+        examples,
+        dims=("example_group", "session", "stimulus", "cell"),
+        coords={"example_group": groups, "example_animal": ("example_group", shown)} | labels,
+        attrs={"long_name": "observed rate", "units": probe["rate"].attrs.get("units", "Hz"), "table": 0},
+    )
+
+
+def plot(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None = None) -> dict[str, figures.Drawing]:
+    """
+    Draw what was measured.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        From `measure`.
+    recorded : xarray.Dataset or pandas.DataFrame, optional
+        The same of a recorded run, or a table of curves with columns measure, lag_days, mean, sd_over_session_pairs.
+        By default the curves that ship with the package, where simulated animals ran on a linear track.
+
+    Returns
+    -------
+    dict of str to neurofa.figures.Drawing
+        File name to figure.
+    """
+    if recorded is None and measured.attrs.get("stimuli") == "linear_track" and "true_rate" in measured["variable"]:
+        recorded = references.load_curves("ca1_linear_track_curves")
+    if isinstance(recorded, xr.Dataset):
+        recorded = figures.with_lags(recorded)
+    measured = figures.with_lags(measured)
+    drawings: dict[str, figures.Drawing] = {}
+    layers = measured["layer"].values.tolist()
+    for layer in layers:
+        suffix = f"_{layer}" if len(layers) > 1 else ""
+        drawings[f"drift_decay{suffix}"] = draw_decay(measured.sel(layer=layer), recorded)
+        drawings[f"drift_sessions{suffix}"] = draw_sessions(measured.sel(layer=layer), recorded)
+        if measured.sizes["variable"] > 1:
+            drawings[f"drift_latent_and_observed{suffix}"] = draw_latent(measured.sel(layer=layer))
+    drawings["drift_cells"] = draw_cells(measured)
+    if "performance" in measured:
+        drawings["drift_performance"] = draw_performance(measured)
+    return drawings
+
+
+def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None) -> figures.Drawing:
+    """Decay curves, one panel per measure, groups in colour, recorded points over them."""
+    observed = measured.sel(variable="rate")
+    styles = figures.styles_of(measured)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 100, 2, 4)
+    tables = []
+    for ax, name in zip(axes, TITLES, strict=True):
+        points = _recorded_values(recorded, name)
+        figures.decay_curve(observed[name], points, ax=ax, styles=styles)
+        ax.set_title(TITLES[name])
+        ax.set_ylabel(YLABELS.get(name, "Correlation"))
+        tables.append(figures.lag_table(observed[name]).assign(measure=name, source="measured"))
+        if points is not None:
+            curves = figures.recorded_curves(points)
+            tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
+    figures.panel_letters(axes)
+    figures.group_legend(figure, styles, _recorded_names(recorded))
+    caption = "Similarity of the maps of two sessions against the days between them. "
+    caption += figures.caption_of_groups(observed["population_vector_correlation"])
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + _recorded_sentence(recorded))
+
+
+def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None) -> figures.Drawing:
+    """One matrix of session against session per group, and one per recorded animal."""
+    parts = figures.parts_of(measured, recorded if isinstance(recorded, xr.Dataset) else None)
+    matrices = {title: _matrix_with_split_half(part) for title, part in parts.items()}
+    figure, _ = figures.session_matrices(matrices, {title: figures.day_labels(part) for title, part in parts.items()})
+    tables = [matrix.to_dataframe(name="value").reset_index().assign(panel=title) for title, matrix in matrices.items()]
+    numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
+    caption = (
+        "Population-vector correlation of the observed maps of every pair of sessions, mean over the animals of a "
+        "group (n in the titles). On the diagonal: the correlation of the two halves of a session."
+    )
+    return figures.Drawing(figure, numbers, caption)
+
+
+def draw_cells(measured: xr.Dataset) -> figures.Drawing:
+    """Maps of example cells in every session, one panel per group."""
+    maps = measured["example_maps"]
+    groups = maps["example_group"].values.tolist()
+    animals = maps["example_animal"].values.tolist()
+    styles = figures.styles_of(measured)
+    columns = 1 if len(groups) == 1 else 2
+    rows = -(-len(groups) // columns)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 12 + 44 * rows, rows, columns)
+    tables = []
+    for ax, group, animal in zip(axes, groups, animals, strict=False):
+        days = measured["day"].sel(animal=animal).values
+        kept = np.isfinite(days)
+        one = maps.sel(example_group=group).isel(session=kept).assign_coords(day=("session", days[kept]))
+        figures.tuning_across_days(one, ax=ax)
+        ax.set_title(f"{styles[group].label}, animal {animal}; day:", pad=10)
+        table = one.reset_coords(drop=True).to_dataframe(name="rate").dropna().reset_index()
+        tables.append(table.assign(group=group, animal=animal))
+    for ax in axes[len(groups) :]:
+        ax.remove()
+    figure.colorbar(
+        axes[0].images[-1],
+        ax=axes[: len(groups)].tolist(),
+        shrink=0.5,
+        pad=0.01,
+        label="Rate / largest rate of the cell",
+    )
+    figures.panel_letters(axes[: len(groups)] if len(groups) > 1 else [])
+    numbers = pd.concat(tables, ignore_index=True)[["group", "animal", "cell", "session", "stimulus", "rate"]]
+    order = "positions of one direction, then of the other" if "direction" in maps.coords else "stimuli in their order"
+    caption = (
+        f"Observed maps of {maps.sizes['cell']} cells of one animal (n = 1) per panel in every session, from left to "
+        f"right (within a session: {order}): the cells with the highest peak rates among those detected in most "
+        "sessions, sorted by their peak in the first session. Each cell is divided by its largest rate over all "
+        "sessions; grey: not detected."
+    )
+    return figures.Drawing(figure, numbers, caption)
+
+
+def draw_performance(measured: xr.Dataset) -> figures.Drawing:
+    """Task performance against day."""
+    styles = figures.styles_of(measured)
+    figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
+    figures.performance_over_days(measured["performance"], ax=axes[0], styles=styles)
+    lowest = float(measured["performance"].min())
+    axes[0].set_ylim(min(0.85, lowest - 0.05) if np.isfinite(lowest) else 0, 1.01)
+    figures.group_legend(figure, styles, columns=3)
+    caption = "Fraction of stimuli that the animal's own output reports correctly in the probe of each session. "
+    table = figures.day_table(measured["performance"])
+    return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
+
+
+def draw_latent(measured: xr.Dataset) -> figures.Drawing:
+    """What the observation adds: population-vector correlation of observed and of true rates, control beside group."""
+    name = "population_vector_correlation"
+    curves = {"observed": measured[name].sel(variable="rate")}
+    curves["observed, noise-corrected"] = measured[f"{name}_noise_corrected"].sel(variable="rate")
+    curves |= {VARIABLES[v]: measured[name].sel(variable=v) for v in measured["variable"].values if v != "rate"}
+    styles = figures.styles_of(measured)
+    families = [group for group, look in styles.items() if look.control_of not in styles]
+    columns = min(3, len(families))
+    rows = -(-len(families) // columns)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 14 + 55 * rows, rows, columns)
+    tables, colours = [], dict(zip(curves, figures.OKABE_ITO, strict=False))
+    for ax, family in zip(axes, families, strict=False):
+        control = [group for group, look in styles.items() if look.control_of == family]
+        for what, values in curves.items():
+            part = values.isel(animal=np.isin(values["group"].values, [family, *control]))
+            looks = {family: figures.GroupStyle(colours[what])}
+            looks |= {group: figures.GroupStyle(figures.paler(colours[what], 0.35), "--") for group in control}
+            figures.decay_curve(part, ax=ax, styles=looks)
+            tables.append(figures.lag_table(part).assign(rates=what))
+        ax.set_title("\n".join([styles[family].label, *(f"dashed: {styles[group].label}" for group in control)]))
+        ax.set_ylabel("Population-vector correlation")
+        ax.set_ylim(top=1.03)
+    for ax in axes[len(families) :]:
+        ax.remove()
+    figures.panel_letters(axes[: len(families)] if len(families) > 1 else [])
+    figures.group_legend(
+        figure, {what: figures.GroupStyle(colour, label=what) for what, colour in colours.items()}, columns=2
+    )
+    caption = (
+        "What observation adds to drift: population-vector correlation of observed rates, of observed rates corrected "
+        "for noise by split halves, and of the true rates behind them, with and without the session's input gains. "
+        "Solid: groups with a mechanism of drift; dashed: their controls. "
+    )
+    return figures.Drawing(
+        figure, pd.concat(tables, ignore_index=True), caption + figures.caption_of_groups(curves["observed"])
+    )
+
+
+def _matrix_with_split_half(part: xr.Dataset) -> xr.DataArray:
+    """Mean matrix over animals, with the correlation of halves on the diagonal."""
+    observed = _observed_first_layer(part)
+    matrix = observed["population_vector_correlation"].mean("animal", keep_attrs=True).copy()
+    matrix.values[np.diag_indices(matrix.sizes["session_a"])] = observed[SPLIT_HALF].mean("animal").values
+    return matrix.reset_coords(drop=True)
+
+
+def _recorded_values(recorded: xr.Dataset | pd.DataFrame | None, name: str) -> xr.DataArray | pd.DataFrame | None:
+    """What was recorded of one measure, None where nothing was."""
+    if isinstance(recorded, pd.DataFrame):
+        rows = recorded[recorded["measure"] == name]
+        return rows if len(rows) else None
+    if recorded is None or name not in recorded:
+        return None
+    return _observed_first_layer(recorded)[name]
+
+
+def _observed_first_layer(recorded: xr.Dataset) -> xr.Dataset:
+    """The observed rates of a recorded run, of its first layer where it has layers."""
+    return recorded.sel(variable="rate").isel(layer=0, missing_dims="ignore")
+
+
+def _recorded_names(recorded: xr.Dataset | pd.DataFrame | None) -> list[str]:
+    """Names of the recorded animals for the legend."""
+    if recorded is None or (isinstance(recorded, pd.DataFrame) and "animal" not in recorded):
+        return [] if recorded is None else [""]
+    return list(dict.fromkeys(str(name) for name in np.asarray(recorded["animal"])))
+
+
+def _recorded_sentence(recorded: xr.Dataset | pd.DataFrame | None) -> str:
+    """The part of a caption that says what the black points are."""
+    names = _recorded_names(recorded)
+    if not names:
+        return ""
+    return (
+        f" Black points: recorded, {', '.join(names)} (n = {len(names)}), mean and standard deviation over session "
+        "pairs of equal lag."
+    )

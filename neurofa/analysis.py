@@ -1,0 +1,386 @@
+"""Finds analyses, shipped or the user's own, runs them on a recording, and writes tables and figures.
+
+An analysis is a Python file with ``measure(recording) -> xarray.Dataset`` and
+``plot(measured, recorded=None) -> dict of figures.Drawing, or one matplotlib figure``.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from neurofa import figures
+from neurofa.catalogue import did_you_mean, load_module, shipped_folder
+from neurofa.errors import ConfigError, NeurofaError, RunFolderError
+from neurofa.recording import check_recording, load_recording
+
+MEASURES_FILE = "measures.csv"
+SUMMARY_FILE = "summary.csv"
+FIGURES_FOLDER = "figures"
+DEFAULT_ANALYSES = ("drift_over_days", "cross_day_decoding")
+
+#: columns of measures.csv
+MEASURES_COLUMNS = (
+    "analysis",
+    "measure",
+    "variable",
+    "group",
+    "animal",
+    "layer",
+    "condition",
+    "step",
+    "session_a",
+    "session_b",
+    "lag_days",
+    "value",
+)
+#: columns of summary.csv
+SUMMARY_KEYS = ("analysis", "measure", "variable", "group", "layer", "condition", "step", "lag_days")
+SUMMARY_COLUMNS = (*SUMMARY_KEYS, "mean", "lower", "upper", "n_animals", "n_pairs", "sd_over_pairs")
+
+_DIMS = ("variable", "animal", "layer", "condition", "step", "session", "session_a", "session_b")
+
+
+def list_analyses() -> dict[str, Path]:
+    """
+    List the analyses that ship.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Name to file.
+
+    Examples
+    --------
+    >>> sorted(list_analyses())[:2]
+    ['cross_day_decoding', 'drift_over_days']
+    """
+    files = sorted(shipped_folder("analyses").glob("*.py"))
+    return {file.stem: file for file in files if not file.name.startswith("_")}
+
+
+def find_analysis(source: str | os.PathLike[str], near: str | os.PathLike[str] | None = None) -> ModuleType:
+    """
+    Import an analysis and check that it is one.
+
+    Parameters
+    ----------
+    source : str or path-like
+        A shipped name, a path to a ``.py`` file (absolute, or relative to `near` or to the current folder), or a module
+        ``package.module``.
+    near : path-like, optional
+        The folder of the protocol that names the analysis.
+
+    Returns
+    -------
+    types.ModuleType
+        The module, with the functions ``measure`` and ``plot``.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such analysis, it cannot be imported, or it lacks a function.
+    """
+    text = os.fspath(source)
+    shipped = list_analyses()
+    if text in shipped:
+        module = load_module(str(shipped[text]))
+    elif text.endswith(".py") or ("." in text and os.sep not in text):
+        module = load_module(text, None if near is None else Path(near))
+    else:
+        raise ConfigError(
+            f"no analysis '{text}'; {did_you_mean(text, shipped)} (analyses that ship: {', '.join(shipped) or 'none'}; "
+            "your own: a path that ends in .py, or package.module)"
+        )
+    for function in ("measure", "plot"):
+        if not callable(getattr(module, function, None)):
+            raise ConfigError(
+                f"the analysis '{text}' has no function '{function}'; an analysis needs measure(recording) and "
+                "plot(measured, recorded=None)"
+            )
+    return module
+
+
+def analyse(
+    recording: xr.DataTree | str | os.PathLike[str],
+    analyses: Sequence[str | os.PathLike[str]] = DEFAULT_ANALYSES,
+    *,
+    recorded: xr.DataTree | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    near: str | os.PathLike[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, xr.Dataset]:
+    """
+    Run analyses on a recording, and write what they measure and draw.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree or path-like
+        A recording, or the run folder that holds one.
+    analyses : sequence of str or path-like
+        As `find_analysis` takes them.
+    recorded : xarray.DataTree, path-like or mapping, optional
+        A recorded run to draw over the figures; or what was measured of it, analysis to measured results.
+    out : path-like, optional
+        Folder for ``measures.csv``, ``summary.csv`` and ``figures/``; by default the run folder. Without either nothing
+        is written.
+    near : path-like, optional
+        The folder of the protocol that names the analyses.
+    metadata : mapping, optional
+        Written into the figures' files, for example run, seed and version.
+    progress : callable, optional
+        Called with a few words before each step.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Name of the analysis (of a file: without ``.py``) to what it measured.
+
+    Raises
+    ------
+    ConfigError
+        Where an analysis cannot be found or imported.
+    NeurofaError
+        Where an analysis fails, or returns something else than measured results or drawings.
+    RunFolderError
+        Where `out` cannot be written to.
+
+    Examples
+    --------
+    >>> analyse("runs/c6m4", ["drift_over_days"])  # doctest: +SKIP
+    """
+    modules = _modules(analyses, near)
+    if not isinstance(recording, xr.DataTree):
+        folder = Path(recording)
+        out = (folder.parent if folder.suffix == ".zarr" else folder) if out is None else out
+        recording = load_recording(folder)
+    check_recording(recording)
+    tell = progress or (lambda words: None)
+    others = _measured_of_recorded(modules, recorded, tell)
+    measured: dict[str, xr.Dataset] = {}
+    drawings: dict[str, dict[str, figures.Drawing]] = {}
+    for name, module in modules.items():
+        tell(f"{name}: measure")
+        measured[name] = _measure(name, module, recording)
+        if out is not None:
+            tell(f"{name}: draw")
+            drawings[name] = _plot(name, module, measured[name], others.get(name))
+    if out is not None:
+        tell("write tables and figures")
+        write_results(out, measured, drawings, metadata)
+    return measured
+
+
+def tidy(measured: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """
+    Flatten measured results to one row per value.
+
+    Parameters
+    ----------
+    measured : mapping of str to xarray.Dataset
+        Analysis to its results. Variables are measure ids, their dims among variable, animal, layer, condition, step,
+        session, session_a and session_b. Of a matrix of sessions only `session_a` before `session_b` is kept; with
+        ``attrs["directed"] = 1`` both orders, with ``attrs["diagonal"] = 1`` a session with itself too. A variable with
+        ``attrs["table"] = 0`` is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `MEASURES_COLUMNS`; ``lag_days`` is the time between the two sessions without sign, 0 for values of one
+        session, NaN for values of no session. Rows without a value are left out. Sessions keep the recording's numbers.
+
+    Raises
+    ------
+    NeurofaError
+        Where a variable has another dimension, or lags cannot be known.
+    """
+    tables = [
+        _flatten(analysis, str(name), dataset)
+        for analysis, dataset in measured.items()
+        for name, values in dataset.data_vars.items()
+        if values.attrs.get("table", 1)
+    ]
+    if not tables:
+        return pd.DataFrame({column: [] for column in MEASURES_COLUMNS})
+    return pd.concat(tables, ignore_index=True)[list(MEASURES_COLUMNS)]
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Average a tidy table over animals.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `tidy` gives it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `SUMMARY_COLUMNS`: mean over animals (of the means over pairs of equal lag within each animal) with its
+        95 % interval (Student t; NaN for a single animal).
+    """
+    rows = table.assign(lag_days=table["lag_days"].round(figures.DAY_DECIMALS))
+    return figures.mean_over_animals(rows, SUMMARY_KEYS)[list(SUMMARY_COLUMNS)]
+
+
+def write_results(
+    out: str | os.PathLike[str],
+    measured: Mapping[str, xr.Dataset],
+    drawings: Mapping[str, Mapping[str, figures.Drawing]],
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """
+    Write tables and figures, each file aside first, then renamed.
+
+    Parameters
+    ----------
+    out : path-like
+        A folder; made if it is not there.
+    measured : mapping
+        Analysis to its results.
+    drawings : mapping
+        Analysis to its figures by name.
+    metadata : mapping, optional
+        Written into the figures' files.
+
+    Raises
+    ------
+    RunFolderError
+        Where the folder cannot be written to.
+    """
+    folder = Path(out)
+    table = tidy(measured)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for drawn in drawings.values():
+            for name, drawing in drawn.items():
+                figures.save(drawing, folder / FIGURES_FOLDER, name, metadata)
+        _write_csv(table, folder / MEASURES_FILE)
+        _write_csv(summarise(table), folder / SUMMARY_FILE)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot write results to {folder} ({error}); choose a folder that can be written"
+        ) from error
+
+
+def _modules(analyses: Sequence[str | os.PathLike[str]], near: str | os.PathLike[str] | None) -> dict[str, ModuleType]:
+    """Name to module; a name that stands twice is refused."""
+    if isinstance(analyses, str | os.PathLike):
+        analyses = [analyses]
+    modules: dict[str, ModuleType] = {}
+    for source in analyses:
+        text = os.fspath(source)
+        name = Path(text).stem if text.endswith(".py") else text
+        if name in modules:
+            raise ConfigError(f"the analysis '{name}' is named twice; give each analysis once, or rename one file")
+        modules[name] = find_analysis(source, near)
+    return modules
+
+
+def _measured_of_recorded(
+    modules: Mapping[str, ModuleType],
+    recorded: xr.DataTree | str | os.PathLike[str] | Mapping[str, Any] | None,
+    tell: Callable[[str], None],
+) -> Mapping[str, Any]:
+    """What the same analyses measure in a recorded run."""
+    if recorded is None:
+        return {}
+    if isinstance(recorded, Mapping) and not isinstance(recorded, xr.DataTree):
+        return recorded
+    tree = recorded if isinstance(recorded, xr.DataTree) else load_recording(recorded)
+    check_recording(tree)
+    tell("measure the recorded run")
+    return {name: _measure(name, module, tree) for name, module in modules.items()}
+
+
+def _measure(name: str, module: ModuleType, recording: xr.DataTree) -> xr.Dataset:
+    """Run one analysis; what goes wrong inside it names it."""
+    try:
+        measured = module.measure(recording)
+    except NeurofaError:
+        raise
+    except Exception as error:
+        raise NeurofaError(f"the analysis '{name}' failed in measure(): {type(error).__name__}: {error}") from error
+    if not isinstance(measured, xr.Dataset):
+        raise NeurofaError(
+            f"measure() of the analysis '{name}' must return an xarray.Dataset, got {type(measured).__name__}"
+        )
+    tidy({name: measured})
+    return measured
+
+
+def _plot(name: str, module: ModuleType, measured: xr.Dataset, recorded: Any) -> dict[str, figures.Drawing]:
+    """Draw one analysis; a bare figure gets the measured table as its numbers."""
+    try:
+        drawn = module.plot(measured, recorded)
+    except NeurofaError:
+        raise
+    except Exception as error:
+        raise NeurofaError(f"the analysis '{name}' failed in plot(): {type(error).__name__}: {error}") from error
+    if isinstance(drawn, Figure | figures.Drawing):
+        drawn = {name: drawn}
+    if not isinstance(drawn, Mapping) or not all(isinstance(one, Figure | figures.Drawing) for one in drawn.values()):
+        raise NeurofaError(
+            f"plot() of the analysis '{name}' must return a matplotlib figure or a dict of name to figure or Drawing, "
+            f"got {type(drawn).__name__}"
+        )
+    numbers = tidy({name: measured})
+    return {
+        str(key): figures.Drawing(one, numbers, f"Figure of the analysis {name}.") if isinstance(one, Figure) else one
+        for key, one in drawn.items()
+    }
+
+
+def _flatten(analysis: str, name: str, dataset: xr.Dataset) -> pd.DataFrame:
+    """One row per value of one variable."""
+    values = dataset[name]
+    strange = [str(dim) for dim in values.dims if dim not in _DIMS]
+    if strange:
+        raise NeurofaError(
+            f"{name} of the analysis '{analysis}' has the dimension '{strange[0]}'; expected some of "
+            f"{', '.join(_DIMS)}, or attrs['table'] = 0 to keep it out of the table"
+        )
+    kept = ~np.isnan(values.values.astype(np.float64))
+    if "session_a" in values.dims and "session_b" in values.dims:
+        pairs = xr.DataArray(figures.pairs_of(values), dims=("session_a", "session_b"))
+        kept &= pairs.broadcast_like(xr.zeros_like(values, dtype=bool)).transpose(*values.dims).values
+    index = dict(zip(values.dims, np.nonzero(kept), strict=True))
+    n_rows = int(kept.sum())
+    columns: dict[str, Any] = {column: np.full(n_rows, "", dtype=object) for column in MEASURES_COLUMNS}
+    for dim, at in index.items():
+        labels = dataset[dim].values if dim in dataset.coords else np.arange(dataset.sizes[dim])
+        columns["session_a" if dim == "session" else str(dim)] = labels[at]
+    if "animal" in index and "group" in dataset.coords:
+        columns["group"] = dataset["group"].values[index["animal"]]
+    columns |= {"analysis": analysis, "measure": name, "lag_days": _lags(dataset, index, n_rows)}
+    columns["value"] = values.values.astype(np.float64)[kept]
+    return pd.DataFrame(columns)
+
+
+def _lags(dataset: xr.Dataset, index: Mapping[Any, np.ndarray], n_rows: int) -> np.ndarray:
+    """Days between the sessions of every row: 0 for one session, NaN for none or where days are not known."""
+    if "session_a" in index and "session_b" in index:
+        if "animal" not in index or "day" not in dataset.coords:
+            return np.full(n_rows, np.nan)
+        days = dataset["day"].transpose("animal", "session").values
+        gap: np.ndarray = np.abs(days[index["animal"], index["session_b"]] - days[index["animal"], index["session_a"]])
+        return gap
+    return np.full(n_rows, 0.0 if "session" in index or "session_a" in index else np.nan)
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table aside, then rename it."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        table.to_csv(aside, index=False, float_format="%.9g")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

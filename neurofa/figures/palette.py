@@ -1,0 +1,185 @@
+"""Colours and dashes of groups: the same group looks the same in every figure; a control is its group's pale shadow."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+#: colours that colour-blind readers tell apart (Okabe and Ito 2008, https://jfly.uni-koeln.de/color/), without black
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+#: colour of what was recorded
+RECORDED_COLOUR = "#000000"
+#: control group to the group it belongs to, for the protocols that ship with the package
+CONTROLS: Mapping[str, str] = {"fixed_feedback": "feedback_walk", "no_drift": "synaptic_noise"}
+
+_FIXED = {"feedback_walk": 0, "synaptic_noise": 1, "identity_loss": 2}
+
+
+@dataclass(frozen=True)
+class GroupStyle:
+    """
+    How a group is drawn.
+
+    Attributes
+    ----------
+    colour : str
+        Hexadecimal colour.
+    dash : str
+        Line style of matplotlib: ``"-"``, dashed for a control.
+    control_of : str or None
+        The group whose control it is.
+    label : str
+        Its name in legends and titles.
+    """
+
+    colour: str
+    dash: str = "-"
+    control_of: str | None = None
+    label: str = ""
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keywords for ``Axes.plot``."""
+        return {"color": self.colour, "linestyle": self.dash}
+
+
+def group_styles(
+    groups: Iterable[str], controls: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+) -> dict[str, GroupStyle]:
+    """
+    Give every group its colour and dash.
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Names, in the order of the recording.
+    controls : mapping, optional
+        Control group to the group it belongs to; by default those of the shipped protocols.
+    labels : mapping, optional
+        Group to its name in legends; by default the group's name with spaces.
+
+    Returns
+    -------
+    dict of str to GroupStyle
+        A control has its group's colour, paler, and a dashed line.
+
+    Examples
+    --------
+    >>> styles = group_styles(["feedback_walk", "fixed_feedback"])
+    >>> styles["feedback_walk"].dash, styles["fixed_feedback"].dash
+    ('-', '--')
+    """
+    names = list(dict.fromkeys(str(group) for group in groups))
+    pairs = {str(key): str(value) for key, value in (CONTROLS if controls is None else controls).items()}
+    own = [name for name in names if pairs.get(name) not in names]
+    free = [index for index in range(len(OKABE_ITO)) if index not in {_FIXED[n] for n in own if n in _FIXED}]
+    colours: dict[str, str] = {}
+    for number, name in enumerate(name for name in own if name not in _FIXED):
+        colours[name] = OKABE_ITO[free[number % len(free)]]
+    colours |= {name: OKABE_ITO[_FIXED[name]] for name in own if name in _FIXED}
+    styles: dict[str, GroupStyle] = {}
+    for name in names:
+        text = (labels or {}).get(name) or name.replace("_", " ")
+        if name in colours:
+            styles[name] = GroupStyle(colours[name], label=text)
+        else:
+            styles[name] = GroupStyle(paler(colours.get(pairs[name], OKABE_ITO[0])), "--", pairs[name], text)
+    return styles
+
+
+def styles_of(measured: xr.Dataset) -> dict[str, GroupStyle]:
+    """
+    Colours and dashes of the groups of measured results.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        With the coordinate ``group`` (animal); attributes ``controls`` (control group to its group) and ``labels``
+        (group to its name in figures) as JSON, where the recording has them.
+
+    Returns
+    -------
+    dict of str to GroupStyle
+        As `group_styles` gives them.
+    """
+    controls, labels = (
+        json.loads(measured.attrs[name]) if name in measured.attrs else None for name in ("controls", "labels")
+    )
+    return group_styles(measured.coords["group"].values.astype(str).tolist(), controls, labels)
+
+
+def paler(colour: str, by: float = 0.4) -> str:
+    """
+    Mix a colour with white.
+
+    Parameters
+    ----------
+    colour : str
+        Any colour of matplotlib.
+    by : float
+        0 keeps the colour, 1 gives white.
+
+    Returns
+    -------
+    str
+        Hexadecimal colour.
+
+    Examples
+    --------
+    >>> paler("#000000", 1.0)
+    '#ffffff'
+    """
+    red, green, blue = (channel + (1 - channel) * by for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
+def group_legend(
+    figure: Figure, styles: Mapping[str, GroupStyle], recorded: Iterable[str] = (), columns: int = 6
+) -> Legend:
+    """
+    Put one legend for all panels below the figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    styles : mapping
+        As `group_styles` gives them.
+    recorded : iterable of str
+        Names of recorded animals whose points are drawn.
+    columns : int
+        Entries per row.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+        The legend.
+    """
+    handles = [Line2D([], [], label=style.label or name, **style.line) for name, style in styles.items()]
+    for number, name in enumerate(recorded):
+        handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
+    return figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)))
+
+
+def recorded_marker(number: int) -> dict[str, Any]:
+    """
+    Keywords for the points of one recorded animal.
+
+    Parameters
+    ----------
+    number : int
+        0 for the first recorded animal, and so on.
+
+    Returns
+    -------
+    dict
+        Keywords for ``Axes.errorbar`` and ``Line2D``.
+    """
+    marker = ("o", "s", "^", "D", "v", "P")[number % 6]
+    return {"color": RECORDED_COLOUR, "marker": marker, "linestyle": "none", "markersize": 2.6}

@@ -1,0 +1,100 @@
+"""Several panels at once: groups and recorded animals side by side."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from neurofa.figures.curves import axis_label
+from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, new_figure, panel_letters
+from neurofa.figures.heatmaps import session_matrix
+from neurofa.figures.palette import styles_of
+from neurofa.figures.tables import group_sizes
+
+
+def parts_of(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, xr.Dataset]:
+    """
+    Split measured results into one part per group, and one per recorded animal.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        With the coordinate ``group`` (animal).
+    recorded : xarray.Dataset, optional
+        The same of a recorded run.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Title of a panel, with the number of animals, to its part.
+    """
+    styles = styles_of(measured)
+    parts = {
+        f"{styles[group].label} (n = {size})": measured.isel(animal=measured["group"].values.astype(str) == group)
+        for group, size in group_sizes(measured).items()
+    }
+    if recorded is not None:
+        for number, name in enumerate(recorded["animal"].values.astype(str)):
+            parts[f"recorded {name}"] = recorded.isel(animal=[number])
+    return parts
+
+
+def day_labels(part: xr.Dataset) -> list[str]:
+    """
+    Label sessions by their days.
+
+    Parameters
+    ----------
+    part : xarray.Dataset
+        With the coordinate ``day`` (animal, session), in days.
+
+    Returns
+    -------
+    list of str
+        One per session: the mean day where the animals' days differ, empty where no animal had the session.
+    """
+    days = np.atleast_2d(part["day"].transpose("animal", "session").values)
+    counts = np.isfinite(days).sum(axis=0)
+    means = np.where(np.isfinite(days), days, 0.0).sum(axis=0) / np.maximum(counts, 1)
+    return [f"{mean:.3g}" if count else "" for mean, count in zip(means, counts, strict=True)]
+
+
+def session_matrices(
+    matrices: Mapping[str, xr.DataArray], labels: Mapping[str, Sequence[str]]
+) -> tuple[Figure, npt.NDArray[np.object_]]:
+    """
+    Draw several session matrices with the same colours and one colour bar.
+
+    Parameters
+    ----------
+    matrices : mapping
+        Title of a panel to (session_a, session_b), as `session_matrix` takes it.
+    labels : mapping
+        Title of a panel to its tick labels.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        The figure.
+    axes : numpy.ndarray
+        Its axes, one per matrix.
+    """
+    values = np.concatenate([matrix.values.ravel() for matrix in matrices.values()])
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    columns = min(3, len(matrices))
+    rows = -(-len(matrices) // columns)
+    size = (DOUBLE_COLUMN_MM, 58.0 * rows) if columns > 1 else (SINGLE_COLUMN_MM, 72.0)
+    figure, axes = new_figure(*size, rows, columns)
+    for ax in axes[len(matrices) :]:
+        ax.remove()
+    axes = axes[: len(matrices)]
+    for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
+        session_matrix(matrix, ax=ax, labels=labels[title], vmin=low, vmax=high, colourbar=False)
+        ax.set_title(title)
+    bar = figure.colorbar(axes[0].collections[0], ax=axes.tolist(), shrink=0.6, pad=0.02)
+    bar.set_label(axis_label(next(iter(matrices.values()))))
+    panel_letters(axes if len(axes) > 1 else [])
+    return figure, axes
