@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import xarray as xr
 
 _FOLDER = Path(__file__).resolve().parent
 
@@ -168,48 +165,6 @@ def load_definitions() -> dict[str, str]:
 
     frame = pd.read_csv(_FOLDER / "definitions.csv", dtype=str)
     return dict(zip(frame["definition"], frame["description"], strict=True))
-
-
-def as_measured(curves: "pd.DataFrame") -> "xr.Dataset":
-    """
-    Bring recorded curves into the form of measured results, so that figures draw them like a recording.
-
-    Parameters
-    ----------
-    curves : pandas.DataFrame
-        As from `load_curves`.
-
-    Returns
-    -------
-    xarray.Dataset
-        One variable per measure. Pairs of sessions: dims (variable, animal, session_a, session_b), where only the first
-        session is paired with the others, one for each lag; the value of a pair is the mean over all recorded pairs of
-        that lag. Measures of one session (lag 0): dims (variable, animal, session), in the first session. All else is
-        NaN. ``variable`` is ``"rate"``: recorded curves are of observed rates.
-    """
-    import xarray as xr
-
-    animals = list(dict.fromkeys(curves["animal"]))
-    day = np.union1d([0.0], curves["lag_days"].to_numpy(dtype=float))
-    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for measure, rows in curves.groupby("measure", sort=False):
-        within = bool((rows["lag_days"] == 0).all())
-        values = np.full((len(animals), len(day)), np.nan)
-        animal = [animals.index(name) for name in rows["animal"]]
-        values[animal, np.searchsorted(day, rows["lag_days"].to_numpy(dtype=float))] = rows["mean"]
-        if within:
-            variables[str(measure)] = (("variable", "animal", "session"), values[None])
-        else:
-            pairs = np.full((len(animals), len(day), len(day)), np.nan)
-            pairs[:, 0] = values
-            variables[str(measure)] = (("variable", "animal", "session_a", "session_b"), pairs[None])
-    coords = {
-        "variable": ["rate"],
-        "animal": animals,
-        "group": ("animal", np.array(["recorded"] * len(animals))),
-        "day": (("animal", "session"), np.tile(day, (len(animals), 1))),
-    }
-    return xr.Dataset(variables, coords=coords)
 
 
 def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numbers: Sequence[str]) -> "pd.DataFrame":

@@ -1,0 +1,40 @@
+"""A run held against recorded animals, published statistics or another run."""
+
+from neurofa.comparison.files import read_scorecard, reference_settings, write_scorecard
+from neurofa.comparison.runs import compare, curves_of_recording, one_animal, scorecard_of_tables
+from neurofa.comparison.verdicts import (
+    COLUMNS,
+    CURVE_KINDS,
+    CURVE_MEASURES,
+    INTERPRETATION,
+    MEASURED_DEFINITIONS,
+    VERDICTS,
+    count_inside,
+    curve_scorecard,
+    curves_by_lag,
+    pooled_spread,
+    published_scorecard,
+    verdict,
+)
+
+__all__ = [
+    "COLUMNS",
+    "CURVE_KINDS",
+    "CURVE_MEASURES",
+    "INTERPRETATION",
+    "MEASURED_DEFINITIONS",
+    "VERDICTS",
+    "compare",
+    "count_inside",
+    "curve_scorecard",
+    "curves_by_lag",
+    "curves_of_recording",
+    "one_animal",
+    "pooled_spread",
+    "published_scorecard",
+    "read_scorecard",
+    "reference_settings",
+    "scorecard_of_tables",
+    "verdict",
+    "write_scorecard",
+]

@@ -1,0 +1,327 @@
+"""A run held against recorded animals, published statistics or another run: scorecard, counts, figures, report."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurofa import figures, references
+from neurofa.analysis import SUMMARY_FILE, analyse, find_analysis
+from neurofa.comparison.files import reference_settings, write_scorecard
+from neurofa.comparison.verdicts import (
+    COLUMNS,
+    CURVE_MEASURES,
+    INTERPRETATION,
+    MEASURED_DEFINITIONS,
+    count_inside,
+    curve_scorecard,
+    curves_by_lag,
+    published_scorecard,
+)
+from neurofa.errors import ConfigError, RecordingError, RunFolderError
+from neurofa.recording import RECORDING_STORE, build_recording, load_recording
+
+ANALYSIS = "drift_over_days"
+
+Progress = Callable[[str], object]
+
+
+def compare(
+    run: str | os.PathLike[str],
+    recorded: str | os.PathLike[str] | None = None,
+    *,
+    tolerances: Mapping[str, float] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """
+    Hold a run against recorded animals, or against the reference tables that its protocol names.
+
+    Simulated animals are observed again as the recorded animal was (same frames, trials and number of cells) before
+    anything is measured; a recorded run and another simulated run are taken as they are. Every recorded animal is a
+    reference of its own.
+
+    Parameters
+    ----------
+    run : str or path-like
+        The run folder.
+    recorded : str or path-like, optional
+        The folder of a recorded run, or of another simulated one. By default the tables that the run's protocol names
+        under ``[references]``.
+    tolerances : mapping of str to float, optional
+        Measure id to tolerance in the measure's unit; else those of the protocol; else the recorded spread.
+    out : str or path-like, optional
+        Where ``scorecard.csv``, ``counts.csv`` and figures go; by default the run folder, whose report is refreshed.
+    progress : callable, optional
+        Called with one line of text at each step.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The new rows of the scorecard, columns `neurofa.comparison.COLUMNS`. ``attrs["counts"]`` has the points inside
+        (records as from `neurofa.comparison.count_inside`), ``attrs["interpretation"]`` what they cannot say.
+
+    Raises
+    ------
+    RunFolderError
+        Where one of the folders is not a run folder.
+    RecordingError
+        Where a recording has fewer than two sessions, or the two share no stimuli or no measure.
+    ConfigError
+        Where a tolerance or a table is not known.
+    """
+    folder = _run_folder(run)
+    say = progress or _silent
+    settings = reference_settings(folder)
+    limits = dict(settings.get("tolerances", {})) | dict(tolerances or {})
+    recording = load_recording(folder)
+    _check_sessions(recording, folder)
+    if recorded is None:
+        say("comparing with the reference tables")
+        rows = scorecard_of_tables(_summary(folder, recording), settings, limits)
+        drawings: dict[str, figures.Drawing] = {}
+    else:
+        other = _run_folder(recorded)
+        rows, drawings = _against_run(recording, other, limits, say)
+    target = Path(out) if out is not None else folder
+    say("writing the scorecard and figures")
+    write_scorecard(target, rows)
+    for name, drawing in drawings.items():
+        figures.save(drawing, target / "figures", name, {"run": folder.name, "recorded": Path(recorded or "").name})
+    if target == folder:
+        from neurofa.report import write_report
+
+        write_report(folder)
+    rows.attrs = {"counts": count_inside(rows).to_dict("records"), "interpretation": INTERPRETATION}
+    return rows
+
+
+def scorecard_of_tables(
+    measured: xr.Dataset | pd.DataFrame, settings: Mapping[str, Any], tolerances: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """
+    Hold what was measured against the reference tables that a protocol names.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset or pandas.DataFrame
+        Of the analysis ``drift_over_days``; or the run's ``summary.csv``.
+    settings : mapping
+        The protocol's table ``[references]``: ``tables`` (names of tables, or CSV files), ``tolerances``, and
+        optionally ``area`` and ``species`` (else those of its tables of curves, where they agree).
+    tolerances : mapping of str to float, optional
+        In place of the protocol's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `neurofa.comparison.COLUMNS`.
+    """
+    limits = settings.get("tolerances", {}) if tolerances is None else tolerances
+    shipped = references.list_tables()
+    tables = [str(table) for table in settings.get("tables", ())]
+    kinds = {table: shipped.get(table, "curves" if table.endswith("_curves.csv") else "statistics") for table in tables}
+    curves = [references.load_curves(table) for table, kind in kinds.items() if kind == "curves"]
+    facts = {name: str(settings.get(name, "")) or _agreed(curves, name) for name in ("area", "species")}
+    cards = [curve_scorecard(measured, table, limits) for table in curves]
+    for table, kind in kinds.items():
+        if kind == "statistics":
+            cards.append(published_scorecard(measured, references.load_references(table), **facts))
+    return pd.concat(cards, ignore_index=True) if cards else pd.DataFrame(columns=list(COLUMNS))
+
+
+def curves_of_recording(
+    measured: xr.Dataset, *, by: str = "animal", variable: str = "rate", doi: str = "", note: str = ""
+) -> pd.DataFrame:
+    """
+    Curves of recorded animals, or of groups of simulated ones, in the form of the tables of curves.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        Of the analysis ``drift_over_days``.
+    by : str
+        ``"animal"``: one curve per animal, spread over its session pairs. ``"group"``: one curve per group, the mean
+        over its animals.
+    variable : str
+        Which rates.
+    doi, note : str
+        What is known about the source.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `neurofa.references.CURVES_COLUMNS`; ``animal`` is the name of the animal or group.
+    """
+    named = measured.assign_coords(group=("animal", measured[by].values.astype(str)))
+    means = curves_by_lag(named, variable)
+    means = means[means["measure"].isin(CURVE_MEASURES)]
+    curves = means.rename(
+        columns={"group": "animal", "sd_over_pairs": "sd_over_session_pairs", "n_pairs": "n_session_pairs"}
+    )
+    curves["definition"] = curves["measure"].map(MEASURED_DEFINITIONS)
+    curves = curves.assign(species="", area="", citation="", year="", doi=doi, note=note)
+    return curves[list(references.CURVES_COLUMNS)].reset_index(drop=True)
+
+
+def _against_run(
+    recording: xr.DataTree, other: Path, limits: Mapping[str, float], say: Progress
+) -> tuple[pd.DataFrame, dict[str, figures.Drawing]]:
+    """Scorecard and figures of a run against the animals or groups of another run."""
+    theirs = load_recording(other)
+    _check_sessions(theirs, other)
+    say(f"measuring {other.name}")
+    measured_there = _measure(theirs)
+    if _is_simulated(theirs):
+        say("measuring the run")
+        measured = _measure(recording)
+        curves = _named(curves_of_recording(measured_there, by="group"), other, "group")
+        card = curve_scorecard(measured, curves, limits, reference_kind="simulated run")
+        return card, _drawings(measured, measured_there, f"against_{_plain(other.name)}")
+    doi = str(theirs.attrs.get("doi", ""))
+    curves = _named(curves_of_recording(measured_there, doi=doi, note="recorded run"), other, "animal")
+    names = list(dict.fromkeys(curves["animal"]))
+    cards: list[pd.DataFrame] = []
+    drawings: dict[str, figures.Drawing] = {}
+    for name in names:
+        chosen = curves[curves["animal"] == name]
+        animal = measured_there["animal"].values.astype(str).tolist().index(name)
+        say(f"observing the run as {name} was recorded" if _is_simulated(recording) else "measuring the run")
+        measured = _measure(_observed_like(recording, one_animal(theirs, animal)))
+        simulated = _is_simulated(recording)
+        cards.append(_scored(measured if simulated else _apart(measured), chosen, limits, "recorded run"))
+        others = measured_there.isel(animal=[n for n in range(len(names)) if n != animal])
+        if simulated and others.sizes["animal"]:
+            cards.append(_scored(_apart(others), chosen, limits, "recorded run"))
+        suffix = f"against_{_plain(other.name)}" + (f"_{_plain(name)}" if len(names) > 1 else "")
+        drawings |= _drawings(measured, measured_there.isel(animal=[animal]), suffix)
+    return pd.concat(cards, ignore_index=True), drawings
+
+
+def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float], kind: str) -> pd.DataFrame:
+    """A scorecard of curves; refused where nothing at all can be compared."""
+    card = curve_scorecard(measured, curves, limits, reference_kind=kind)
+    if card.empty or not (card["verdict"] != "not comparable").any():
+        why = card["reason"].iloc[0] if len(card) else "no pair of sessions has a value"
+        raise RecordingError(f"the run and {curves['reference'].iloc[0]} share no measure that can be compared: {why}")
+    return card
+
+
+def _observed_like(recording: xr.DataTree, like: xr.DataTree) -> xr.DataTree:
+    """Simulated animals as the recorded one was observed; recorded animals as they are."""
+    if not _is_simulated(recording):
+        return recording
+    mine, theirs = recording["probe"].sizes["stimulus"], like["probe"].sizes["stimulus"]
+    if mine != theirs:
+        raise RecordingError(
+            f"the run has {mine} stimuli, the recording {theirs}; compare runs of the same stimulus set"
+        )
+    from neurofa.observation import observe
+
+    observed: xr.DataTree = observe(recording, like=like)
+    return observed
+
+
+def one_animal(recording: xr.DataTree, animal: int) -> xr.DataTree:
+    """
+    Cut one animal out of a recording, without the padding that the others need.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        A recording.
+    animal : int
+        Its index.
+
+    Returns
+    -------
+    xarray.DataTree
+        One animal; its sessions, the repeats that were shown to it and the units that were detected once at least.
+    """
+    probe = recording["probe"].to_dataset().isel(animal=[animal])
+    sessions = np.isfinite(probe["day"].values[0])
+    repeats = (probe["duration"].isel(animal=0) > 0).any(["session", "stimulus"]).values
+    units = probe["detected"].isel(animal=0).any("session").values
+    chosen = probe.isel(session=np.nonzero(sessions)[0], repeat=np.nonzero(repeats)[0], unit=np.nonzero(units)[0])
+    return build_recording(chosen, attrs={str(key): value for key, value in recording.attrs.items()})
+
+
+def _summary(folder: Path, recording: xr.DataTree) -> xr.Dataset | pd.DataFrame:
+    """What the run's own summary says; measured again where it has none."""
+    if _is_simulated(recording) and (folder / SUMMARY_FILE).is_file():
+        summary = pd.read_csv(folder / SUMMARY_FILE)
+        if ANALYSIS in set(summary["analysis"]):
+            return summary[summary["analysis"] == ANALYSIS]
+    return _measure(recording)
+
+
+def _measure(recording: xr.DataTree) -> xr.Dataset:
+    """The analysis of drift, without any files."""
+    return analyse(recording, (ANALYSIS,))[ANALYSIS]
+
+
+def _apart(measured: xr.Dataset) -> xr.Dataset:
+    """Every recorded animal as a group of its own: recorded animals are never pooled."""
+    return measured.assign_coords(group=("animal", [f"{animal} (recorded)" for animal in measured["animal"].values]))
+
+
+def _drawings(measured: xr.Dataset, recorded: xr.Dataset, suffix: str) -> dict[str, figures.Drawing]:
+    """Figures of the analysis with recorded points over the curves, under names of their own."""
+    drawn = find_analysis(ANALYSIS).plot(measured, recorded)
+    if isinstance(drawn, dict):
+        return {f"{name}_{suffix}": drawing for name, drawing in drawn.items()}
+    return {f"{ANALYSIS}_{suffix}": drawn}
+
+
+def _named(curves: pd.DataFrame, other: Path, what: str) -> pd.DataFrame:
+    """Curves with the name that the scorecard gives to their reference."""
+    if curves.empty:
+        raise RecordingError(f"nothing that can be compared was measured in {other}; it needs two sessions or more")
+    prefix = "" if what == "animal" else "group "
+    return curves.assign(reference=prefix + curves["animal"] + f" (run {other.name})")
+
+
+def _run_folder(path: str | os.PathLike[str]) -> Path:
+    """A folder that holds a recording."""
+    folder = Path(path)
+    if not folder.is_dir() or not (folder / RECORDING_STORE).is_dir():
+        what = "there is no such folder" if not folder.exists() else f"it has no {RECORDING_STORE}"
+        raise RunFolderError(
+            f"{folder} is not a finished run folder: {what}; make one with neurofa run or neurofa import"
+        )
+    return folder
+
+
+def _check_sessions(recording: xr.DataTree, folder: Path) -> None:
+    """Refuse a recording without any pair of sessions."""
+    most = int(np.isfinite(recording["probe"].to_dataset()["day"].values).sum(axis=1).max(initial=0))
+    if most < 2:
+        raise RecordingError(f"{folder} has {most} session(s) per animal; drift can be compared from two sessions on")
+
+
+def _is_simulated(recording: xr.DataTree) -> bool:
+    """Whether the true rates are known."""
+    return "true_rate" in recording["probe"].data_vars
+
+
+def _agreed(curves: list[pd.DataFrame], column: str) -> str:
+    """What all curves say; empty where they differ or there are none."""
+    said = {str(value) for table in curves for value in table[column]}
+    return said.pop() if len(said) == 1 else ""
+
+
+def _plain(name: str) -> str:
+    """A name that can stand in a file name."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    if not plain:
+        raise ConfigError(f"'{name}' has no letter or digit that a file name could be made of; rename the folder")
+    return plain
+
+
+def _silent(text: str) -> None:
+    """Show no progress."""

@@ -1,0 +1,374 @@
+"""Verdicts: what was measured in a run, held against recorded curves and published statistics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurofa import references
+from neurofa.analysis import summarise, tidy
+from neurofa.catalogue import did_you_mean
+from neurofa.errors import ConfigError
+
+COLUMNS = (
+    "reference",
+    "doi",
+    "reference_kind",
+    "definition",
+    "measure",
+    "group",
+    "lag_days",
+    "published",
+    "lower",
+    "upper",
+    "tolerance",
+    "simulated",
+    "ci_low",
+    "ci_high",
+    "verdict",
+    "reason",
+)
+VERDICTS = ("inside", "below", "above", "not comparable")
+
+#: reference kinds whose points are counted by `count_inside`
+CURVE_KINDS = ("recorded curve", "recorded run", "simulated run")
+
+#: in ``group``, where a row says the same of every group
+ALL_GROUPS = "all groups"
+
+OVERLAP = "overlap_of_detected_cells"
+
+#: definition, as in the reference tables, of each measure as this package computes it
+MEASURED_DEFINITIONS = {
+    "split_half_population_vector_correlation": "unsmoothed_maps_of_alternate_passes",
+    "population_vector_correlation": "unsmoothed_maps_cells_in_both",
+    "ensemble_rate_correlation": "unsmoothed_maps_cells_in_both",
+    "tuning_curve_correlation": "unsmoothed_maps_cells_in_both",
+    "representational_similarity_correlation": "unsmoothed_maps_cells_in_both",
+    "angle_unaligned_deg": "unsmoothed_centred_maps_cells_in_both",
+    "angle_procrustes_deg": "unsmoothed_centred_maps_cells_in_both",
+    "overlap_of_detected_cells": "detected_in_both_of_either",
+    "recurrence_of_detected_cells": "detected_in_second_of_first",
+    "cross_day_decoding_accuracy": "correlation_decoder_of_passes",
+    "decay_time_constant_days": "exponential_of_a_group_curve",
+}
+
+#: measures whose points are counted, where a recorded run is the reference: those of the curves that ship
+CURVE_MEASURES = (
+    "split_half_population_vector_correlation",
+    "population_vector_correlation",
+    "ensemble_rate_correlation",
+    "tuning_curve_correlation",
+    "representational_similarity_correlation",
+    "overlap_of_detected_cells",
+    "angle_unaligned_deg",
+    "angle_procrustes_deg",
+)
+
+INTERPRETATION = (
+    "These curves alone do not tell the mechanisms apart. Cells confused between sessions without any neural drift, "
+    "synaptic noise, turnover of synapses, and walking feedback with forgetting can all come about equally close to "
+    "the same recorded curves, so a high count supports none of them against the others. A curve that parameters were "
+    "chosen on is fitted, not predicted. Points at different lags share the same sessions and several measures are "
+    "near copies of each other: 50 points are perhaps 8 to 10 independent facts. The overlap of detected cells follows "
+    "from the visibility of cells in the observation, not from the network, so counts are also given without it."
+)
+
+
+def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate") -> pd.DataFrame:
+    """
+    Average what was measured: over pairs of equal lag within an animal, then over the animals of a group.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset or pandas.DataFrame
+        Of the analysis ``drift_over_days``; or the run's ``summary.csv``.
+    variable : str
+        Which rates: ``"rate"`` (observed), ``"true_rate"`` or ``"latent_rate"``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns measure, group, lag_days, mean, lower, upper (95 % interval over animals, Student t; NaN for one
+        animal), n_animals, n_pairs and sd_over_pairs (divided by the number of pairs), in the measure's unit. Single
+        sessions stand at lag 0. With several layers the group's name is followed by the layer's.
+    """
+    summary = summarise(tidy({"drift_over_days": measured})) if isinstance(measured, xr.Dataset) else measured
+    summary = summary.fillna({"variable": "", "condition": "", "step": "", "layer": ""})
+    plain = (summary["variable"] == variable) & (summary["condition"] == "") & (summary["step"] == "")
+    table = summary[plain].copy()
+    if table["layer"].nunique() > 1:
+        table["group"] = table["group"].astype(str) + " (" + table["layer"].astype(str) + ")"
+    columns = ["measure", "group", "lag_days", "mean", "lower", "upper", "n_animals", "n_pairs", "sd_over_pairs"]
+    return table[columns].reset_index(drop=True)
+
+
+def pooled_spread(curve: pd.DataFrame) -> float:
+    """
+    Spread over session pairs, pooled over the lags of one recorded curve.
+
+    Parameters
+    ----------
+    curve : pandas.DataFrame
+        Rows of one measure of one animal: ``sd_over_session_pairs`` (divided by the number of pairs) and
+        ``n_session_pairs``.
+
+    Returns
+    -------
+    float
+        sqrt(sum n sd^2 / sum (n - 1)), in the measure's unit; NaN where no lag has two pairs.
+
+    Examples
+    --------
+    >>> round(pooled_spread(pd.DataFrame({"sd_over_session_pairs": [3.0, 0.0], "n_session_pairs": [2, 1]})), 4)
+    4.2426
+    """
+    n = curve["n_session_pairs"].to_numpy(dtype=float)
+    sd = np.where(n > 1, curve["sd_over_session_pairs"].to_numpy(dtype=float), 0.0)
+    free = float((n - 1).sum())
+    return float(np.sqrt((n * sd**2).sum() / free)) if free > 0 else float("nan")
+
+
+def curve_scorecard(
+    measured: xr.Dataset | pd.DataFrame,
+    curves: pd.DataFrame,
+    tolerances: Mapping[str, float] | None = None,
+    *,
+    reference_kind: str = "recorded curve",
+    variable: str = "rate",
+) -> pd.DataFrame:
+    """
+    Hold measured curves against recorded ones, point by point.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset or pandas.DataFrame
+        As `curves_by_lag` takes it.
+    curves : pandas.DataFrame
+        As from `neurofa.references.load_curves`; every animal in it is a reference of its own. A column ``reference``,
+        where there is one, names the reference.
+    tolerances : mapping of str to float, optional
+        Measure id to tolerance in the measure's unit; else the `pooled_spread` of the recorded curve.
+    reference_kind : str
+        One of `CURVE_KINDS`.
+    variable : str
+        Which rates of the run are held against the recording.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`. ``lower`` and ``upper`` are the recorded value minus and plus the tolerance; a point is
+        inside where the group mean is at most one tolerance away.
+
+    Raises
+    ------
+    ConfigError
+        Where a tolerance is not a positive number or belongs to no measure of the curves.
+    """
+    limits = _checked_tolerances(tolerances or {}, curves)
+    means = curves_by_lag(measured, variable)
+    groups = list(dict.fromkeys(means["group"]))
+    rows: list[dict[str, Any]] = []
+    names = curves["reference"] if "reference" in curves else curves["animal"] + " (" + curves["citation"] + ")"
+    for (reference, measure), curve in curves.assign(reference=names).groupby(["reference", "measure"], sort=False):
+        stated = str(measure) in limits
+        tolerance = limits[str(measure)] if stated else pooled_spread(curve)
+        source = "stated tolerance" if stated else "tolerance: spread over the recorded session pairs, pooled over lags"
+        mine = means[means["measure"] == measure]
+        for point in curve.to_dict("records"):
+            mean, definition = float(point["mean"]), str(point["definition"])
+            base = _row(reference, point["doi"], reference_kind, definition, measure, point["lag_days"], mean)
+            base |= {"lower": mean - tolerance, "upper": mean + tolerance, "tolerance": tolerance}
+            reason = _not_comparable_curve(str(measure), definition, tolerance, mine)
+            if reason:
+                rows.append(base | {"group": ALL_GROUPS, "verdict": "not comparable", "reason": reason})
+            else:
+                rows += [_judged(base | {"group": group, "reason": source}, mine) for group in groups]
+    return _frame(rows)
+
+
+def published_scorecard(
+    measured: xr.Dataset | pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    area: str = "",
+    species: str = "",
+    variable: str = "rate",
+) -> pd.DataFrame:
+    """
+    Hold what was measured against published statistics, where area, species, definition and lag are the same.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset or pandas.DataFrame
+        As `curves_by_lag` takes it.
+    table : pandas.DataFrame
+        As from `neurofa.references.load_references`.
+    area, species : str
+        What the run stands for, for example ``"CA1"`` and ``"mouse"``; empty where the protocol does not say.
+    variable : str
+        Which rates of the run are compared.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`; what cannot be compared has one row for all groups, with every reason.
+    """
+    means = curves_by_lag(measured, variable)
+    groups = list(dict.fromkeys(means["group"]))
+    descriptions = references.load_definitions()
+    rows: list[dict[str, Any]] = []
+    for entry in table.itertuples():
+        reference = f"{entry.id} ({entry.citation})"
+        base = _row(
+            reference, entry.doi, "published statistic", entry.definition, entry.measure, entry.lag_days, entry.value
+        )
+        base |= {"lower": entry.lower, "upper": entry.upper}
+        mine = means[means["measure"] == entry.measure]
+        reasons = _not_comparable_published(entry, mine, area, species, descriptions)
+        if reasons:
+            rows.append(base | {"group": ALL_GROUPS, "verdict": "not comparable", "reason": "; ".join(reasons)})
+        else:
+            kind = f"interval: {references.INTERVAL_KINDS[str(entry.interval_kind)]}; recorded with: {entry.condition}"
+            rows += [_judged(base | {"group": group, "reason": kind}, mine) for group in groups]
+    return _frame(rows)
+
+
+def count_inside(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """
+    Count the points of recorded curves that a group's means come within the tolerance of.
+
+    Parameters
+    ----------
+    scorecard : pandas.DataFrame
+        Columns `COLUMNS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per reference and group: ``inside`` of ``of`` points, ``inside_without_overlap`` of
+        ``of_without_overlap`` (without `OVERLAP`), and ``comparable`` (points that have a verdict). Points that cannot
+        be compared count in ``of``. References are never added up: two of them may be the same animal.
+    """
+    columns = ["reference", "reference_kind", "group", "inside", "of", "inside_without_overlap", "of_without_overlap"]
+    rows = []
+    curves = scorecard[scorecard["reference_kind"].isin(CURVE_KINDS)]
+    for (reference, kind), points in curves.groupby(["reference", "reference_kind"], sort=False):
+        shared = points[points["group"] == ALL_GROUPS]
+        named = points[points["group"] != ALL_GROUPS]
+        for group in dict.fromkeys(named["group"]) or [ALL_GROUPS]:
+            own = pd.concat([named[named["group"] == group], shared])
+            inside, without = own["verdict"] == "inside", own["measure"] != OVERLAP
+            counts = [int(inside.sum()), len(own), int((inside & without).sum()), int(without.sum())]
+            comparable = int((own["verdict"] != "not comparable").sum())
+            rows.append([reference, kind, group, *counts, comparable])
+    return pd.DataFrame(rows, columns=[*columns, "comparable"])
+
+
+def _row(
+    reference: Any, doi: Any, kind: str, definition: Any, measure: Any, lag_days: Any, published: Any
+) -> dict[str, Any]:
+    """A row without a verdict."""
+    values = (reference, doi, kind, definition, measure, lag_days, published)
+    names = ("reference", "doi", "reference_kind", "definition", "measure", "lag_days", "published")
+    return dict.fromkeys(COLUMNS, np.nan) | dict(zip(names, values, strict=True))
+
+
+def _judged(row: dict[str, Any], means: pd.DataFrame) -> dict[str, Any]:
+    """The row with the group's mean at the row's lag and the verdict on it."""
+    own = means[means["group"] == row["group"]]
+    at_lag = own[np.isclose(own["lag_days"].astype(float), row["lag_days"], atol=0.01)]
+    if at_lag.empty:
+        covered = ", ".join(f"{lag:g}" for lag in sorted(own["lag_days"]))
+        reason = f"lag not covered: the group has lags of {covered or 'no'} days"
+        return row | {"verdict": "not comparable", "reason": reason}
+    mean = float(at_lag["mean"].iloc[0])
+    interval = {"ci_low": float(at_lag["lower"].iloc[0]), "ci_high": float(at_lag["upper"].iloc[0])}
+    return row | {"simulated": mean, "verdict": verdict(mean, row["lower"], row["upper"])} | interval
+
+
+def verdict(value: float, lower: float, upper: float) -> str:
+    """
+    Say where a value lies.
+
+    Parameters
+    ----------
+    value : float
+        The group mean.
+    lower, upper : float
+        The interval, its ends included (to rounding); NaN where it has no end on that side.
+
+    Returns
+    -------
+    str
+        ``"inside"``, ``"below"`` or ``"above"``; ``"not comparable"`` where the value is NaN or there is no interval.
+
+    Examples
+    --------
+    >>> verdict(0.5, 0.4, 0.6), verdict(0.3, 0.4, float("nan"))
+    ('inside', 'below')
+    """
+    if np.isnan(value) or (np.isnan(lower) and np.isnan(upper)):
+        return "not comparable"
+    rounding = 1e-9 * max(1.0, abs(value))
+    if value < lower - rounding:
+        return "below"
+    return "above" if value > upper + rounding else "inside"
+
+
+def _not_comparable_curve(measure: str, definition: str, tolerance: float, means: pd.DataFrame) -> str:
+    """Why no group can be held against a point of a curve; empty where it can."""
+    ours = MEASURED_DEFINITIONS.get(measure)
+    if ours is not None and ours != definition:
+        return f"other definition: '{definition}' there, '{ours}' here"
+    if means.empty:
+        return f"the run has no measure '{measure}'"
+    if not tolerance > 0:
+        return "no interval: no tolerance is stated, and the recorded curve has no spread over session pairs"
+    return ""
+
+
+def _not_comparable_published(
+    entry: Any, means: pd.DataFrame, area: str, species: str, descriptions: Mapping[str, str]
+) -> list[str]:
+    """Every reason against comparing with one published statistic."""
+    reasons = []
+    for name, stated, theirs in (("area", area, entry.area), ("species", species, entry.species)):
+        if not stated:
+            reasons.append(f"the protocol does not say which {name} it stands for")
+        elif stated != theirs:
+            reasons.append(f"{name} differs: {theirs}")
+    ours = MEASURED_DEFINITIONS.get(str(entry.measure))
+    if ours is None:
+        reasons.append(f"no measure of this package computes it: {entry.statistic}")
+    elif ours != entry.definition:
+        reasons.append(f"other definition: {descriptions.get(str(entry.definition), entry.definition)}")
+    elif means.empty:
+        reasons.append(f"the run has no measure '{entry.measure}'")
+    if entry.interval_kind == "none":
+        reasons.append("no interval")
+    if np.isnan(entry.lag_days):
+        reasons.append("no lag in days")
+    return reasons
+
+
+def _checked_tolerances(tolerances: Mapping[str, float], curves: pd.DataFrame) -> dict[str, float]:
+    """Tolerances of measures that exist, positive and finite."""
+    known = sorted(set(curves["measure"]) | set(MEASURED_DEFINITIONS))
+    for measure, value in tolerances.items():
+        if measure not in known:
+            raise ConfigError(
+                f"a tolerance is given for '{measure}', which is no measure; {did_you_mean(measure, known)}"
+            )
+        if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
+            raise ConfigError(f"the tolerance of {measure} must be a number above 0, got {value!r}")
+    return {measure: float(value) for measure, value in tolerances.items()}
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with exactly the columns of a scorecard."""
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["lag_days", "published", "lower", "upper", "tolerance", "simulated", "ci_low", "ci_high"]
+    return frame.astype(dict.fromkeys(numbers, "float64"))

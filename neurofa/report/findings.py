@@ -1,0 +1,96 @@
+"""One-sentence findings of a run, made from its tables: performance, loss of correlation, points inside."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from neurofa import measures
+
+POPULATION_VECTOR = "population_vector_correlation"
+
+
+def findings(table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """
+    Say what came out.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The run's ``measures.csv``; may be empty.
+    counts : pandas.DataFrame
+        The run's ``counts.csv``; may be empty.
+    labels : mapping of str to str
+        Group to its name in text; groups that are not in it keep their own.
+
+    Returns
+    -------
+    list of tuple
+        Group and its sentences; groups as they come in the tables.
+    """
+    groups = [*_column(table, "group"), *_column(counts, "group")]
+    found = []
+    for group in dict.fromkeys(str(group) for group in groups):
+        sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
+        if sentences:
+            found.append((labels.get(group, group.replace("_", " ")), sentences))
+    return found
+
+
+def _column(table: pd.DataFrame, name: str) -> list[Any]:
+    """Values of a column; none where the table has no such column."""
+    return table[name].dropna().tolist() if name in table else []
+
+
+def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
+    """Performance and loss of one group."""
+    if table.empty:
+        return []
+    own = table[table["group"].astype(str) == group]
+    sentences = []
+    performance = own[own["measure"] == "performance"]
+    if len(performance):
+        mean = performance.groupby("animal")["value"].mean().mean()
+        sentences.append(
+            f"Performance: {mean:.1%} of stimuli are reported correctly on average, "
+            f"{performance['value'].min():.1%} in the worst session of an animal."
+        )
+    curve = own[own["measure"] == POPULATION_VECTOR]
+    for layer, of_layer in curve.groupby("layer", sort=False, dropna=False):
+        place = f" in {layer}" if curve["layer"].nunique() > 1 else ""
+        sentences += [_loss(of_layer[of_layer["variable"] == "rate"], f"Observed population-vector correlation{place}")]
+        latent = of_layer[of_layer["variable"] == "latent_rate"]
+        sentences += [_loss(latent, f"Without observation and input gains{place}, the population-vector correlation")]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _loss(curve: pd.DataFrame, subject: str) -> str:
+    """How much a curve falls from the shortest to the longest lag, within animals."""
+    curve = curve.assign(lag_days=curve["lag_days"].round(3))
+    lags = sorted(curve["lag_days"].dropna().unique())
+    if len(lags) < 2:
+        return ""
+    by_animal = curve.pivot_table(index="animal", columns="lag_days", values="value", aggfunc="mean")
+    both = by_animal[[lags[0], lags[-1]]].dropna()
+    if both.empty:
+        return ""
+    first, last = both[lags[0]].mean(), both[lags[-1]].mean()
+    falls = measures.mean_and_interval((both[lags[0]] - both[lags[-1]]).to_numpy())
+    change = "falls" if first >= last else "rises"
+    text = f"{subject} {change} from {first:.2f} at {lags[0]:g} days to {last:.2f} at {lags[-1]:g} days"
+    if len(both) == 1:
+        return f"{text} (one animal: no interval)."
+    interval = f"95 % interval {falls.low:.3f} to {falls.high:.3f} over {len(both)} animals"
+    return f"{text}: a loss of {falls.mean:.3f} ({interval})."
+
+
+def _of_counts(counts: pd.DataFrame, group: str) -> list[str]:
+    """Points inside, against every reference."""
+    if counts.empty:
+        return []
+    own = counts[counts["group"].astype(str) == group]
+    return [
+        f"Against {row['reference']}: {row['inside']} of {row['of']} curve points lie within the tolerance, "
+        f"{row['inside_without_overlap']} of {row['of_without_overlap']} without the overlap of detected cells."
+        for row in own.to_dict("records")
+    ]
