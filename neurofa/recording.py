@@ -27,7 +27,7 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "latent_rate": (("animal", "session", "stimulus", "unit"), "true rate without the session's input gains", "a.u."),
     "duration": (("animal", "session", "stimulus", "repeat"), "time recorded per stimulus and repeat", "s"),
     "detected": (("animal", "session", "unit"), "unit detected in the session", "1"),
-    "output": (("animal", "session", "stimulus", "output"), "output of the network", "a.u."),
+    "output": (("animal", "session", "stimulus", "output_unit"), "output of the network", "a.u."),
     "correct": (("animal", "session", "stimulus"), "stimulus reported correctly by the animal's output", "1"),
 }
 
@@ -117,7 +117,9 @@ def check_recording(recording: xr.DataTree) -> None:
     probe = recording["probe"]
     for name in ("rate", "duration", "detected"):
         if name not in probe.data_vars:
-            raise RecordingError(f"the recording's group 'probe' has no variable '{name}'; make it anew with run or import")
+            raise RecordingError(
+                f"the recording's group 'probe' has no variable '{name}'; make it anew with run or import"
+            )
     for name, (dims, _, _) in PROBE_VARIABLES.items():
         if name in probe.data_vars:
             given = tuple(str(dim) for dim in probe[name].dims)
@@ -179,7 +181,7 @@ def load_recording(path: str | os.PathLike[str]) -> xr.DataTree:
     except (OSError, KeyError, ValueError) as error:
         raise RecordingError(f"{store} cannot be read as a recording ({error}); run or import it again") from error
     check_recording(recording)
-    return xr.map_over_datasets(_readable, recording)  # type: ignore[return-value]
+    return xr.map_over_datasets(_readable, recording)
 
 
 def replace_folder(aside: Path, path: Path) -> None:
@@ -216,7 +218,7 @@ def storable_tree(recording: xr.DataTree) -> xr.DataTree:
     xarray.DataTree
         The same tree, text as :class:`numpy.dtypes.StringDType`.
     """
-    return xr.map_over_datasets(storable, recording)  # type: ignore[return-value]
+    return xr.map_over_datasets(storable, recording)
 
 
 def storable(dataset: xr.Dataset) -> xr.Dataset:
@@ -256,7 +258,9 @@ def _encoding(recording: xr.DataTree) -> dict[str, dict[str, Any]]:
     encoding: dict[str, dict[str, Any]] = {}
     for node in recording.subtree:
         chunks = {
-            str(name): {"chunks": tuple(1 if dim in ("animal", "session") else size for dim, size in variable.sizes.items())}
+            str(name): {
+                "chunks": tuple(1 if dim in ("animal", "session") else size for dim, size in variable.sizes.items())
+            }
             for name, variable in node.data_vars.items()
             if "unit" in variable.dims and "stimulus" in variable.dims
         }

@@ -1,0 +1,245 @@
+"""The waist of the engine: one call per session, networks, rule, trials and draws in, the course of learning out."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurofa.draws import Draws
+from neurofa.networks import Network, forward, loss_per_trial
+from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
+from neurofa.rules.rule import Rates, Rule
+
+#: a chunk of animals is kept small enough that its weights and activity stay in a core's cache (numbers of values)
+_CHUNK_VALUES = 2**18
+
+
+@dataclass(frozen=True)
+class Session:
+    """
+    What happens in one session.
+
+    Attributes
+    ----------
+    stimuli : torch.Tensor
+        (animal, stimulus, input): with the session's input gains.
+    targets : torch.Tensor
+        (stimulus, output).
+    acceptable : torch.Tensor or None
+        (stimulus, output) bool: which largest output counts as a correct report.
+    passes, batch_size : int
+        How often all stimuli are shown, and how many of them make one update.
+    noise_sd : torch.Tensor
+        (animal, 1, 1): of the noise on every input unit in every trial.
+    homeostasis_rate : torch.Tensor
+        (animal, 1): per update.
+    """
+
+    stimuli: Tensor
+    targets: Tensor
+    acceptable: Tensor | None
+    passes: int
+    batch_size: int
+    noise_sd: Tensor
+    homeostasis_rate: Tensor
+
+    @property
+    def n_updates(self) -> int:
+        """Number of updates in the session."""
+        return self.passes * self.stimuli.shape[1] // self.batch_size
+
+    def animals(self, start: int, stop: int) -> "Session":
+        """
+        The session of some of the animals.
+
+        Parameters
+        ----------
+        start, stop : int
+            Range of animals.
+
+        Returns
+        -------
+        Session
+            Views.
+        """
+        own = {name: getattr(self, name)[start:stop] for name in ("stimuli", "noise_sd", "homeostasis_rate")}
+        return Session(**(vars(self) | own))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """
+    The course of learning in one session.
+
+    Attributes
+    ----------
+    correct : torch.Tensor
+        (animal, update): fraction of the update's stimuli reported correctly before the update; NaN where unknown.
+    loss : torch.Tensor
+        (animal, update).
+    """
+
+    correct: Tensor
+    loss: Tensor
+
+
+def learn_session(
+    network: Network,
+    build_rule: Callable[[Rates], Rule],
+    rates: Rates,
+    session: Session,
+    draws: Draws,
+    threads: int = 0,
+) -> Learned:
+    """
+    Live through the trials of one session; networks are changed in place.
+
+    Animals are taken a few at a time, by several threads on a CPU, so that their weights stay in the cache; on another
+    device all of them at once. The order of operations within an animal does not depend on the number of threads.
+
+    Parameters
+    ----------
+    network : Network
+        The networks of all animals.
+    build_rule : callable
+        Makes the rule from the numbers of the animals.
+    rates : Rates
+        Numbers of the rule.
+    session : Session
+        What is shown.
+    draws : Draws
+        Random numbers of the session.
+    threads : int, optional
+        Threads over animals; 0 = one per core.
+
+    Returns
+    -------
+    Learned
+        Performance and loss, update by update.
+    """
+    n_animals, size = network.n_animals, animals_per_chunk(network, session)
+    chunks = [(start, min(start + size, n_animals)) for start in range(0, n_animals, size)]
+
+    def live(chunk: tuple[int, int]) -> Learned:
+        part = Draws(draws.seed, draws.indices[slice(*chunk)], draws.occasion, draws.dtype, draws.device)
+        rule = build_rule(rates.animals(*chunk))
+        return _learn_chunk(network.animals(*chunk), rule, session.animals(*chunk), part)
+
+    workers = threads or os.cpu_count() or 1
+    if workers == 1 or len(chunks) == 1:
+        parts = [live(chunk) for chunk in chunks]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            parts = list(pool.map(live, chunks))
+    learned = Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]))
+    if "performance" in network.memory:
+        network.memory["performance"].copy_(learned.correct.nan_to_num().mean(1).reshape(-1, 1, 1))
+        network.memory["target_sum"].zero_()
+        network.memory["target_count"].zero_()
+    return learned
+
+
+def animals_per_chunk(network: Network, session: Session) -> int:
+    """
+    How many animals are simulated at once.
+
+    Parameters
+    ----------
+    network : Network
+        The networks.
+    session : Session
+        What is shown.
+
+    Returns
+    -------
+    int
+        All of them on an accelerator; on a CPU as many as fit a core's cache, at least one.
+    """
+    if network.layers[0].weights.device.type != "cpu":
+        return network.n_animals
+    weights = sum(layer.weights[0].numel() for layer in network.layers)
+    activity = 4 * session.batch_size * sum(layer.weights.shape[1] for layer in network.layers)
+    return int(max(1, min(network.n_animals, _CHUNK_VALUES // (weights + activity))))
+
+
+def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -> Learned:
+    """Learn all updates of a session for a few animals."""
+    n_stimuli = session.stimuli.shape[1]
+    whole = session.batch_size == n_stimuli
+    order = None
+    if not whole:
+        order = draws.permutations(("order",), n_stimuli, session.passes).reshape(
+            network.n_animals, -1, session.batch_size
+        )
+    noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
+    rule.start_session(network, draws)
+    targets = session.targets.expand(network.n_animals, -1, -1)
+    noisy = bool((session.noise_sd > 0).any())
+    weight = min(0.05, 0.05 * session.batch_size / n_stimuli)
+    animals = torch.arange(network.n_animals, device=targets.device).unsqueeze(1)
+    correct, losses = [], []
+    for update in range(session.n_updates):
+        shown = None if order is None else order[:, update]
+        stimuli = session.stimuli if shown is None else session.stimuli[animals, shown]
+        target = targets if shown is None else session.targets[shown]
+        if noisy:
+            stimuli = torch.addcmul(stimuli, session.noise_sd, noise.at(update))
+        activity = forward(network, stimuli)
+        correct.append(fraction_correct(activity.output, session.acceptable, shown))
+        losses.append(loss_per_trial(network, activity.output, target))
+        signals = rule.teaching_signals(network, activity, target, update)
+        rule.update(network, activity, signals)
+        for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
+            follow_drive(layer, drive, weight)
+            regulate_thresholds(layer, drive, session.homeostasis_rate)
+    return Learned(torch.stack(correct, 1), torch.stack(losses, 1))
+
+
+def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
+    """
+    Whether the largest output is an acceptable report of the stimulus.
+
+    Parameters
+    ----------
+    output : torch.Tensor
+        (animal, trial, output).
+    acceptable : torch.Tensor or None
+        (stimulus, output) bool; None = the stimulus set does not say.
+    shown : torch.Tensor or None
+        (animal, trial): which stimuli; None = all in order.
+
+    Returns
+    -------
+    torch.Tensor
+        (animal, trial): 1 correct, 0 not, NaN unknown.
+    """
+    if acceptable is None:
+        return torch.full(output.shape[:2], torch.nan, dtype=output.dtype, device=output.device)
+    choice = output.argmax(-1)
+    if shown is None:
+        shown = torch.arange(output.shape[1], device=output.device).expand(choice.shape)
+    return acceptable[shown, choice].to(output.dtype)
+
+
+def fraction_correct(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
+    """
+    Fraction of trials reported correctly.
+
+    Parameters
+    ----------
+    output : torch.Tensor
+        (animal, trial, output).
+    acceptable : torch.Tensor or None
+        (stimulus, output) bool.
+    shown : torch.Tensor or None
+        (animal, trial).
+
+    Returns
+    -------
+    torch.Tensor
+        (animal,).
+    """
+    return reports(output, acceptable, shown).mean(1)

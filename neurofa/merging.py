@@ -1,0 +1,199 @@
+"""Finished sessions become one recording: merged, observed and written session by session, so memory does not grow."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from neurofa.cohort import Member, animal_stimuli, batches
+from neurofa.errors import ConfigError
+from neurofa.observation import observe_animal
+from neurofa.protocol import Protocol
+from neurofa.protocol_text import protocol_text
+from neurofa.recording import LEARNING_VARIABLES, PROBE_VARIABLES, replace_folder, storable
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Sizes of the merged recording."""
+
+    animal: int
+    session: int
+    stimulus: int
+    repeat: int
+    unit: int
+    output_unit: int
+    trial: int
+
+    def shape(self, dims: tuple[str, ...]) -> tuple[int, ...]:
+        """Shape of an array with these dimensions."""
+        return tuple(int(getattr(self, dim)) for dim in dims)
+
+
+def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mapping[str, Any] | None = None) -> Path:
+    """
+    Merge the stores of all sessions into one recording, and observe it.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        That was simulated.
+    sessions : pathlib.Path
+        Folder with the stores of the sessions.
+    store : pathlib.Path
+        The recording to make.
+    attrs : mapping, optional
+        Text and numbers for the root.
+
+    Returns
+    -------
+    pathlib.Path
+        The recording, there whole or not at all.
+    """
+    found = batches(protocol)
+    order = [member for name in protocol.group_names() for group in found for member in group if member.group == name]
+    widths = [max(units) for units in _layers(found)]
+    aside = store.with_name(f".{store.name}-{uuid.uuid4().hex[:8]}")
+    sizes, stimuli = _sizes(found, len(order), sum(widths), sessions)
+    coords = _coordinates(protocol, order, sizes, widths, stimuli)
+    root = {"protocol": protocol_text(protocol, comments=False), "protocol_folder": protocol.folder} | dict(attrs or {})
+    tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(coords[["animal", "group"]])}
+    xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
+    arrays = _allocate(aside, sizes)
+    days = np.full((sizes.animal, sizes.session), np.nan)
+    experience = np.zeros((sizes.animal, sizes.session), dtype=np.int64)
+    for number, members in enumerate(found):
+        rows = [order.index(member) for member in members]
+        for session in range(len(members[0].protocol.schedule.days)):
+            with xr.open_zarr(sessions / f"batch-{number}-session-{session:04d}.zarr", consolidated=False, chunks=None) as one:
+                days[rows, session] = one.attrs["day"]
+                experience[rows, session] = one.attrs["experience"]
+                _copy_session(arrays, one, rows, session, members[0].protocol.network.hidden, widths)
+    arrays["day"][...], arrays["experience"][...] = days, experience
+    _observe(arrays, order, widths)
+    replace_folder(aside, store)
+    return store
+
+
+def _layers(found: list[list[Member]]) -> list[list[int]]:
+    """Units of each layer in every batch; missing layers are left out."""
+    hidden = [members[0].protocol.network.hidden for members in found]
+    depth = max(len(own) for own in hidden)
+    return [[own[number] for own in hidden if len(own) > number] for number in range(depth)]
+
+
+def _sizes(found: list[list[Member]], n_animals: int, n_units: int, sessions: Path) -> tuple[_Sizes, dict[str, np.ndarray]]:
+    """Sizes of the merged recording, and the labels of the stimuli, which all groups share."""
+    repeats, outputs, trials, labels = [], [], [], []
+    for number, members in enumerate(found):
+        stimuli = animal_stimuli(members[0])
+        labels.append(stimuli.labels | {"stimulus": np.arange(stimuli.inputs.shape[0])})
+        with xr.open_zarr(sessions / f"batch-{number}-session-0000.zarr", consolidated=False, chunks=None) as first:
+            outputs.append(first.sizes["output_unit"])
+            trials.append(first.sizes["trial"])
+        for member in {member.group: member for member in members}.values():
+            rate, duration, _ = observe_animal(member.protocol, 0, np.ones((1, len(labels[-1]["stimulus"]), 2)), np.zeros(1))
+            repeats.append(duration.shape[2])
+    if any(set(own) != set(labels[0]) or any(not np.array_equal(own[k], labels[0][k]) for k in own) for own in labels):
+        raise ConfigError("groups show stimuli with different labels; one recording needs the same stimuli in all groups")
+    n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
+    n_stimuli = len(labels[0]["stimulus"])
+    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials)), labels[0]
+
+
+def _coordinates(
+    protocol: Protocol, order: list[Member], sizes: _Sizes, widths: list[int], stimuli: dict[str, np.ndarray]
+) -> xr.Dataset:
+    """Everything that labels the data."""
+    layer = np.repeat([f"hidden_{number}" for number in range(1, len(widths) + 1)], widths)
+    return xr.Dataset(
+        coords={
+            "animal": [f"{member.group}-{member.index}" for member in order],
+            "group": ("animal", [member.group for member in order]),
+            "group_label": ("animal", [protocol.label(member.group) for member in order]),
+            "control_of": (
+                "animal",
+                [str(protocol.groups.get(member.group, {}).get("control_of", "")) for member in order],
+            ),
+            "index": ("animal", [member.index for member in order]),
+            "layer": ("unit", layer),
+            **{name: ("stimulus", values) for name, values in stimuli.items() if name != "stimulus"},
+            "stimulus": stimuli["stimulus"],
+        }
+    )
+
+
+def _allocate(store: Path, sizes: _Sizes) -> dict[str, Any]:
+    """Empty arrays of the recording; one chunk per animal and session for the large ones."""
+    arrays: dict[str, Any] = {}
+    plan = [("probe", name, *PROBE_VARIABLES[name]) for name in PROBE_VARIABLES]
+    plan += [("learning", name, *LEARNING_VARIABLES[name]) for name in LEARNING_VARIABLES]
+    plan += [
+        ("probe", "day", ("animal", "session"), "day", "d"),
+        ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
+    ]
+    kinds: dict[str, tuple[str, Any]] = {"detected": ("bool", False), "experience": ("int64", 0), "duration": ("float64", 0.0)}
+    group = zarr.open_group(store, mode="r+")
+    for place, name, dims, long_name, units in plan:
+        dtype, fill = kinds.get(name, ("float64" if name == "day" else "float32", np.nan))
+        large = "unit" in dims and "stimulus" in dims
+        shape = sizes.shape(dims)
+        chunks = tuple(1 if large and dim in ("animal", "session") else size for dim, size in zip(dims, shape, strict=True))
+        arrays[name if place == "probe" else f"{place}_{name}"] = group[place].create_array(  # type: ignore[union-attr]
+            name,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=fill,
+            dimension_names=dims,
+            attributes={"long_name": long_name, "units": units},
+        )
+    coordinates = str(group["probe"].attrs.get("coordinates", ""))
+    group["probe"].attrs["coordinates"] = f"{coordinates} day experience".strip()
+    return arrays
+
+
+def _copy_session(
+    arrays: Mapping[str, Any], one: xr.Dataset, rows: list[int], session: int, hidden: tuple[int, ...], widths: list[int]
+) -> None:
+    """One session of one batch; the units of a layer stand at that layer's place."""
+    for name in ("true_rate", "latent_rate"):
+        values = one[name].values
+        for position, row in enumerate(rows):
+            full = np.full((values.shape[1], sum(widths)), np.nan, dtype=np.float32)
+            for number, units in enumerate(hidden):
+                there, here = sum(hidden[:number]), sum(widths[:number])
+                full[:, here : here + units] = values[position, :, there : there + units]
+            arrays[name][row, session] = full
+    for name, target in (("output", "output"), ("correct", "correct")):
+        values = one[name].values
+        for position, row in enumerate(rows):
+            arrays[target][(row, session, *(slice(size) for size in values.shape[1:]))] = values[position]
+    for name in ("correct", "loss"):
+        values = one[f"learning_{name}"].values
+        for position, row in enumerate(rows):
+            arrays[f"learning_{name}"][row, session, : values.shape[1]] = values[position]
+
+
+def _observe(arrays: Mapping[str, Any], order: list[Member], widths: list[int]) -> None:
+    """Observed rates of every animal, session by session."""
+    for row, member in enumerate(order):
+        n_sessions = len(member.protocol.schedule.days)
+        day = np.array(member.protocol.schedule.days)
+        true_rate = arrays["true_rate"][row, :n_sessions]
+        there = np.isfinite(true_rate[0, 0])
+        rates, duration, detected = observe_animal(member.protocol, member.index, true_rate[:, :, there], day)
+        n_repeats = duration.shape[2]
+        arrays["duration"][row, :n_sessions, :, :n_repeats] = duration
+        seen = np.zeros((n_sessions, sum(widths)), dtype=bool)
+        seen[:, there] = detected
+        arrays["detected"][row, :n_sessions] = seen
+        for session, rate in enumerate(rates):
+            full = np.full(arrays["rate"].shape[2:], np.nan, dtype=np.float32)
+            full[:, :n_repeats, there] = rate
+            arrays["rate"][row, session] = full

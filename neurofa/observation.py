@@ -1,0 +1,391 @@
+"""From true rates to what a microscope and a cell registration would show.
+
+Calcium events are Poisson counts per frame of the recorded frames; which cells are seen is a slow visibility of their
+own, not a threshold on activity; identities of cells are mixed up by registration errors. Model and starting values
+were found by fitting recorded CA1 (Sheintuch et al. 2020, 10.1016/j.cub.2020.02.018).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from neurofa import seeds
+from neurofa.errors import RecordingError
+from neurofa.protocol import Protocol, protocol_from
+from neurofa.recording import build_recording
+from neurofa.settings import ObservationSettings
+
+
+class Microscope:
+    """
+    Observation of one animal.
+
+    Parameters
+    ----------
+    settings : ObservationSettings
+        The observation model.
+    seed, index : int
+        Whose random numbers.
+    true_rate : numpy.ndarray
+        (session, stimulus, unit), a.u.
+    day : numpy.ndarray
+        (session,), days since the first session.
+    """
+
+    def __init__(
+        self, settings: ObservationSettings, seed: int, index: int, true_rate: np.ndarray, day: np.ndarray
+    ) -> None:
+        self.settings = settings
+        self._path = (seed, index)
+        self.day = np.asarray(day, dtype=float)
+        n_units = true_rate.shape[2]
+        self._rate = true_rate
+        rates = np.power(np.maximum(true_rate, 0), settings.rate_exponent)
+        mean = float(rates.mean(dtype=np.float64))
+        self._scale = 1 / mean if mean > 0 else 0.0
+        self._cell = self._normal("cell gain", n_units) * settings.cell_gain_sd
+        self._lost = self._identities(n_units)
+        self._identity = [self._mixed(lost, number) for number, lost in enumerate(self._lost)]
+        self.detected = self._detected(n_units)
+        self._hz = self._to_hz()
+
+    def sessions(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        """
+        Observed rates, session by session.
+
+        Parameters
+        ----------
+        frames : numpy.ndarray
+            (session, stimulus, repeat): number of frames recorded; 0 = none.
+
+        Yields
+        ------
+        numpy.ndarray
+            (stimulus, repeat, unit), float32, Hz; NaN for cells that are not detected and where there are no frames.
+        """
+        own = self.settings
+        for session in range(len(self.day)):
+            expected = self._expected(session) * self._hz / own.frame_rate_hz
+            generator = self._generator("events", session)
+            shape = (1, frames.shape[2], expected.shape[1])
+            trial = np.exp(own.trial_gain_sd * generator.standard_normal(shape, dtype=np.float32))
+            per_frame = np.minimum(expected[:, None, :].astype(np.float32) * trial, own.largest_event_probability)
+            counts = generator.poisson(per_frame * frames[session][:, :, None]).astype(np.float32)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                rate = counts * np.float32(own.frame_rate_hz) / frames[session][:, :, None].astype(np.float32)
+            rate[:, :, ~self.detected[session]] = np.nan
+            yield rate
+
+    def _expected(self, session: int) -> np.ndarray:
+        """Relative event rate (stimulus, unit) of the cells as registered, mean about 1."""
+        own = self.settings
+        rates = np.power(np.maximum(self._rate[session], 0), own.rate_exponent) * self._scale
+        rates = rates * (1 - own.background) + own.background
+        fresh = own.session_gain_sd * self._normal("session gain", rates.shape[1], session)
+        return (rates * np.exp(self._cell + fresh))[:, self._identity[session]]
+
+    def _identities(self, n_units: int) -> list[np.ndarray]:
+        """Which cell hides behind each registered identity, after the errors so far."""
+        identity = np.arange(n_units)
+        found = [identity]
+        for session in range(1, len(self.day)):
+            swap = mix_up(self._generator("identity loss", session), n_units, self.settings.identity_loss)
+            identity = identity[swap]
+            found.append(identity)
+        return found
+
+    def _mixed(self, identity: np.ndarray, session: int) -> np.ndarray:
+        """The same with the errors of this session alone."""
+        swap = mix_up(self._generator("misregistration", session), len(identity), self.settings.misregistered)
+        return identity[swap]
+
+    def _detected(self, n_units: int) -> np.ndarray:
+        """(session, unit): the cells with the largest visibility in each session."""
+        own = self.settings
+        slow = self._normal("visibility", n_units)
+        detected = np.zeros((len(self.day), n_units), dtype=bool)
+        n_seen = max(1, round(own.detected_fraction * n_units))
+        for session, day in enumerate(self.day):
+            if session > 0:
+                rho = np.exp(-(day - self.day[session - 1]) / own.visibility_time_constant_days)
+                slow = rho * slow + np.sqrt(1 - rho**2) * self._normal("visibility", n_units, session)
+            white = self._normal("white visibility", n_units, session)
+            own_part = np.sqrt(1 - own.visibility_white) * slow + np.sqrt(own.visibility_white) * white
+            log_rate = np.log(np.maximum(self._expected(session).mean(0), 1e-12))
+            spread = log_rate.std()
+            standard = (log_rate - log_rate.mean()) / spread if spread > 0 else np.zeros(n_units)
+            weight = own.visibility_rate_weight
+            visibility = weight * standard + np.sqrt(1 - weight**2) * own_part
+            detected[session, np.argsort(-visibility, kind="stable")[:n_seen]] = True
+        return detected
+
+    def _to_hz(self) -> float:
+        """Factor that gives detected cells the mean event rate of the settings."""
+        total = [self._expected(session)[:, seen].mean() for session, seen in enumerate(self.detected)]
+        mean = float(np.mean(total))
+        return self.settings.event_rate_hz / mean if mean > 0 else 0.0
+
+    def _generator(self, *purpose: str | int) -> np.random.Generator:
+        """Random numbers of this animal's observation."""
+        seed, index = self._path
+        return seeds.generator(seed, "animal", index, "observation", *purpose)
+
+    def _normal(self, purpose: str, n_units: int, session: int = 0) -> np.ndarray:
+        """Standard normal number per unit."""
+        return self._generator(purpose, session).standard_normal(n_units)
+
+
+def mix_up(generator: np.random.Generator, n_units: int, fraction: float) -> np.ndarray:
+    """
+    Permute a fraction of cells among themselves: each of them gets another's identity.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+        Random numbers.
+    n_units : int
+        Number of cells.
+    fraction : float
+        Fraction that is mixed up, 0 to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        (unit,): which cell stands at each identity.
+    """
+    order = np.arange(n_units)
+    n_mixed = round(fraction * n_units)
+    if n_mixed >= 2:
+        chosen = generator.permutation(n_units)[:n_mixed]
+        order[chosen] = np.roll(chosen, 1)
+    return order
+
+
+def task_frames(settings: ObservationSettings, seed: int, index: int, n_sessions: int, n_stimuli: int) -> np.ndarray:
+    """
+    Frames recorded per stimulus and repeat in the simulated task.
+
+    Parameters
+    ----------
+    settings : ObservationSettings
+        Mean time, its spread, and the frame rate.
+    seed, index : int
+        Whose random numbers.
+    n_sessions, n_stimuli : int
+        How many.
+
+    Returns
+    -------
+    numpy.ndarray
+        (session, stimulus, repeat), int.
+    """
+    own = settings
+    sd = own.seconds_spread
+    frames = np.empty((n_sessions, n_stimuli, own.repeats), dtype=np.int64)
+    for session in range(n_sessions):
+        generator = seeds.generator(seed, "animal", index, "observation", "occupancy", session)
+        spread = np.exp(sd * generator.standard_normal((n_stimuli, own.repeats)) - sd**2 / 2)
+        mean = own.seconds_per_stimulus * own.frame_rate_hz * spread
+        frames[session] = np.floor(mean + generator.random(mean.shape)).astype(np.int64)
+    return frames
+
+
+def recorded_frames(recorded: xr.DataTree, settings: ObservationSettings, n_sessions: int, n_stimuli: int) -> np.ndarray:
+    """
+    Frames per stimulus and repeat of a recorded animal.
+
+    Parameters
+    ----------
+    recorded : xarray.DataTree
+        A recording of one animal.
+    settings : ObservationSettings
+        For the frame rate.
+    n_sessions, n_stimuli : int
+        What the simulated animal has.
+
+    Returns
+    -------
+    numpy.ndarray
+        (session, stimulus, repeat), int; sessions beyond the recorded ones take the recorded ones again in turn.
+
+    Raises
+    ------
+    RecordingError
+        Where the recording has several animals or other stimuli.
+    """
+    probe = recorded["probe"]
+    if probe.sizes["animal"] != 1:
+        raise RecordingError(
+            f"the occupancy must come from one recorded animal, got {probe.sizes['animal']}; import one subject, or select one"
+        )
+    if probe.sizes["stimulus"] != n_stimuli:
+        raise RecordingError(
+            f"the recording has {probe.sizes['stimulus']} stimuli, the simulated animals {n_stimuli}; "
+            "use a protocol with the recording's bins (stimuli.bins)"
+        )
+    there = np.isfinite(probe["day"].values[0])
+    seconds = probe["duration"].values[0][there]
+    frames = np.rint(seconds * settings.frame_rate_hz).astype(np.int64)
+    return frames[np.arange(n_sessions) % len(frames)]
+
+
+def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: Protocol | None = None) -> xr.DataTree:
+    """
+    Observe the stored true rates of simulated animals again.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        A simulated recording, with ``true_rate``.
+    like : xarray.DataTree, optional
+        A recording of one animal: its frames per stimulus and trial, its number of sessions and of cells are used, with
+        the simulated sessions of the same numbers.
+    protocol : Protocol, optional
+        In place of the protocol that the recording carries, for other settings of the observation.
+
+    Returns
+    -------
+    xarray.DataTree
+        The same animals with new ``rate``, ``duration`` and ``detected``, in memory.
+
+    Raises
+    ------
+    RecordingError
+        Where the recording has no true rates, or `like` has other stimuli.
+    """
+    probe = recording["probe"].to_dataset()
+    if "true_rate" not in probe:
+        raise RecordingError("only simulated recordings can be observed again: this one has no true_rate")
+    if protocol is None:
+        protocol = stored_protocol(recording)
+    n_sessions, n_units = probe.sizes["session"], probe.sizes["unit"]
+    if like is not None:
+        like_probe = like["probe"]
+        n_sessions = min(n_sessions, int(np.isfinite(like_probe["day"].values).sum()))
+        n_units = min(n_units, like_probe.sizes["unit"])
+    probe = probe.drop_vars(["rate", "duration", "detected"]).isel(session=slice(n_sessions))
+    keep = np.arange(probe.sizes["unit"])
+    if n_units < len(keep):
+        keep = np.sort(seeds.generator(protocol.cohort.seed, "observation", "cells").permutation(len(keep))[:n_units])
+        probe = probe.isel(unit=keep)
+    rates, durations, seen = [], [], []
+    for animal in range(probe.sizes["animal"]):
+        own = protocol.group(str(probe["group"].values[animal]))
+        true_rate = probe["true_rate"].isel(animal=animal).values
+        rate, duration, detected = observe_animal(
+            own, int(probe["index"].values[animal]), true_rate, probe["day"].values[animal], like
+        )
+        rates.append(np.stack(list(rate)))
+        durations.append(duration)
+        seen.append(detected)
+    n_repeats = max(rate.shape[2] for rate in rates)
+    probe["rate"] = (
+        ("animal", "session", "stimulus", "repeat", "unit"),
+        np.stack([_padded(rate, 2, n_repeats, np.nan) for rate in rates]),
+    )
+    probe["duration"] = (
+        ("animal", "session", "stimulus", "repeat"),
+        np.stack([_padded(duration, 2, n_repeats, 0.0) for duration in durations]),
+    )
+    probe["detected"] = (("animal", "session", "unit"), np.stack(seen))
+    return build_recording(probe.load(), attrs=dict(recording.attrs))
+
+
+def observe_animal(
+    protocol: Protocol, index: int, true_rate: np.ndarray, day: np.ndarray, like: xr.DataTree | None = None
+) -> tuple[Iterator[np.ndarray], np.ndarray, np.ndarray]:
+    """
+    Observe one animal.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Of its group.
+    index : int
+        Its index within the group.
+    true_rate : numpy.ndarray
+        (session, stimulus, unit), a.u.
+    day : numpy.ndarray
+        (session,), days.
+    like : xarray.DataTree, optional
+        Recording of one animal whose occupancy is used.
+
+    Returns
+    -------
+    tuple
+        Iterator over sessions of rates (stimulus, repeat, unit) in Hz; duration (session, stimulus, repeat) in s;
+        detected (session, unit) bool.
+    """
+    own, seed = protocol.observation, protocol.cohort.seed
+    n_sessions, n_stimuli, n_units = true_rate.shape
+    if own.kind == "none":
+        duration = np.full((n_sessions, n_stimuli, 1), own.seconds_per_stimulus)
+        return (rate[:, None, :] for rate in true_rate), duration, np.ones((n_sessions, n_units), dtype=bool)
+    if like is None and own.occupancy != "task":
+        like = occupancy_recording(own.occupancy, protocol.folder)
+    if like is not None:
+        frames = recorded_frames(like, own, n_sessions, n_stimuli)
+    else:
+        frames = task_frames(own, seed, index, n_sessions, n_stimuli)
+    microscope = Microscope(own, seed, index, true_rate, day)
+    return microscope.sessions(frames), frames / own.frame_rate_hz, microscope.detected
+
+
+def stored_protocol(recording: xr.DataTree) -> Protocol:
+    """
+    The protocol that a simulated recording carries.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        Simulated.
+
+    Returns
+    -------
+    Protocol
+        As it ran.
+
+    Raises
+    ------
+    RecordingError
+        Where the recording carries none.
+    """
+    import tomllib
+
+    if "protocol" not in recording.attrs:
+        raise RecordingError("this recording carries no protocol; it was not simulated")
+    return protocol_from(tomllib.loads(recording.attrs["protocol"]), recording.attrs.get("protocol_folder", ""))
+
+
+def occupancy_recording(path: str, folder: str) -> xr.DataTree:
+    """
+    The recording whose occupancy a protocol takes.
+
+    Parameters
+    ----------
+    path : str
+        Run folder of an imported recording, relative to `folder` or to the current folder.
+    folder : str
+        Of the protocol.
+
+    Returns
+    -------
+    xarray.DataTree
+        The recording.
+    """
+    from pathlib import Path
+
+    from neurofa.recording import load_recording
+
+    beside = Path(folder) / path
+    return load_recording(beside if beside.exists() else path)
+
+
+def _padded(values: np.ndarray, axis: int, length: int, fill: float) -> np.ndarray:
+    """The same values, longer along one axis."""
+    missing = length - values.shape[axis]
+    if missing <= 0:
+        return values
+    widths = [(0, missing if number == axis else 0) for number in range(values.ndim)]
+    return np.pad(values, widths, constant_values=fill)

@@ -1,0 +1,35 @@
+"""What changes between two sessions; one file per published drift mechanism.
+
+A process is a function ``name(network, days, draws, *, parameters...)`` that changes the networks in place by what
+happens in `days` days; parameters are per day and arrive as tensors, one value per animal. Users name their own as
+``package.module:function`` or ``file.py:function``.
+"""
+
+from collections.abc import Callable
+
+from neurofa.settings import per_animal as per_animal
+
+OvernightProcess = Callable[..., None]
+
+
+def overnight_processes() -> dict[str, OvernightProcess]:
+    """
+    The processes that ship with the package, in the order in which they act in a night.
+
+    Returns
+    -------
+    dict of str to callable
+        By name.
+    """
+    from neurofa.overnight.decay import readout_decay, weight_decay
+    from neurofa.overnight.excitability_drift import excitability_drift
+    from neurofa.overnight.feedback_walk import feedback_walk
+    from neurofa.overnight.synaptic_noise import synaptic_noise
+
+    return {
+        "feedback_walk": feedback_walk,
+        "weight_decay": weight_decay,
+        "readout_decay": readout_decay,
+        "synaptic_noise": synaptic_noise,
+        "excitability_drift": excitability_drift,
+    }

@@ -1,0 +1,529 @@
+"""The tables of a protocol: every setting with its default, its bounds and one line that says what it is."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic.fields import FieldInfo
+
+from neurofa.catalogue import did_you_mean, load_function
+from neurofa.errors import ConfigError
+from neurofa.rules.names import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGNALS
+
+#: a number for all animals of a group, or one number per animal
+PerAnimal = float | tuple[float, ...]
+
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "ge": ("at least", lambda value, bound: value >= bound),
+    "gt": ("greater than", lambda value, bound: value > bound),
+    "le": ("at most", lambda value, bound: value <= bound),
+    "lt": ("less than", lambda value, bound: value < bound),
+}
+
+
+def per_animal(default: float, *, description: str = "", **bounds: float) -> Any:
+    """
+    Declare a setting that is a number, or one number per animal.
+
+    Parameters
+    ----------
+    default : float
+        Value where the protocol says nothing.
+    description : str
+        One line.
+    **bounds : float
+        Any of ``ge``, ``gt``, ``le``, ``lt``.
+
+    Returns
+    -------
+    object
+        To stand as the default of a model's field or of an overnight process' parameter.
+    """
+    return Field(default=default, description=description, json_schema_extra={"bounds": dict(bounds)})
+
+
+class Settings(BaseModel):
+    """Base of all tables: frozen, unknown keys refused, numbers finite, bounds of per-animal numbers checked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        """Check every number of the settings declared by `per_animal`."""
+        for name, info in type(self).model_fields.items():
+            extra = info.json_schema_extra
+            if not isinstance(extra, dict) or "bounds" not in extra:
+                continue
+            value = getattr(self, name)
+            bounds: Any = extra["bounds"]
+            for number in value if isinstance(value, tuple) else (value,):
+                for kind, bound in bounds.items():
+                    word, holds = _BOUNDS[kind]
+                    if not holds(number, bound):
+                        raise ValueError(f"{name} must be {word} {bound:g}, got {number:g}")
+        return self
+
+    def check_animals(self, table: str, animals: int) -> None:
+        """
+        Check that lists have one number per animal.
+
+        Parameters
+        ----------
+        table : str
+            Name of this table, for messages.
+        animals : int
+            Animals per group.
+
+        Raises
+        ------
+        ValueError
+            Where a list is longer or shorter.
+        """
+        for name, info in type(self).model_fields.items():
+            extra = info.json_schema_extra
+            value = getattr(self, name)
+            if isinstance(extra, dict) and "bounds" in extra and isinstance(value, tuple) and len(value) != animals:
+                raise ValueError(
+                    f"{table}.{name} lists {len(value)} numbers for {animals} animals; give one number, or one per animal"
+                )
+
+
+class CohortSettings(Settings):
+    """The animals."""
+
+    animals: int = Field(6, ge=1, description="animals per group")
+    seed: int = Field(1, ge=0, description="seed of everything random")
+
+
+class NetworkSettings(Settings):
+    """The rate networks."""
+
+    hidden: tuple[int, ...] = Field((100,), min_length=1, description="units of each hidden layer")
+    activation: Literal["tanh", "relu", "softplus", "identity"] = Field("relu", description="of the hidden layers")
+    loss: Literal["squared_error", "cross_entropy"] = Field("squared_error", description="what learning reduces")
+    biases: bool = Field(False, description="trainable biases")
+    weight_scale: PerAnimal = per_animal(
+        1.0, gt=0, description="sd of the hidden layers' first weights, times sqrt(inputs)"
+    )
+    readout_scale: PerAnimal = per_animal(0.0, ge=0, description="the same for the readout; 0 = it starts at zero")
+    gain_sd: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the log gain (mean gain 1)")
+    active_fraction: PerAnimal = per_animal(
+        0.0, ge=0, lt=1, description="fraction of stimuli a unit should be active for; 0 = no thresholds"
+    )
+    active_fraction_spread: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the logit of that fraction")
+    homeostasis_rate: PerAnimal = per_animal(0.0, ge=0, description="speed of the threshold homeostasis, per update")
+    pretraining_homeostasis: float = Field(1.0, ge=0, description="that speed in pretraining, relative")
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        """Check that every layer has units."""
+        if any(units < 1 for units in self.hidden):
+            raise ValueError(f"hidden must list at least one unit per layer, got {list(self.hidden)}")
+        return self
+
+
+class RuleSettings(Settings):
+    """The learning rule: a name of the table, and any of the three choices in place of the name's."""
+
+    name: str = Field("fa", description="named rule; see neurofa list rules")
+    teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
+    pathway: str = Field("", description="layerwise, direct or readout; empty = as the name says")
+    feedback_weights: str = Field(
+        "", description="transpose, fixed, noisy, network or walking; empty = as the name says"
+    )
+    learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the hidden layers, per update of averaged trials")
+    readout_learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the readout; 0 = frozen readout")
+    readout_step_bound: PerAnimal = per_animal(
+        0.8, gt=0, description="the readout's step is at most this over its summed squared inputs"
+    )
+    feedback_scale: PerAnimal = per_animal(1.0, ge=0, description="sd of the feedback weights, times sqrt(signals)")
+    target_scale: PerAnimal = per_animal(0.01, ge=0, description="scale of the centred target as teaching signal")
+    noise_amplitude: PerAnimal = per_animal(0.001, ge=0, description="of noisy feedback weights")
+    walk_per_update: PerAnimal = per_animal(0.0, ge=0, lt=1, description="step of walking feedback weights, per update")
+    network_units: int = Field(50, ge=1, description="units of the feedback network")
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Self:
+        """Check that the name and the choices exist."""
+        known = {"teaching_signal": TEACHING_SIGNALS, "pathway": PATHWAYS, "feedback_weights": FEEDBACK_WEIGHTS}
+        if self.name not in NAMED_RULES:
+            raise ValueError(f"name is no learning rule, got '{self.name}'; {did_you_mean(self.name, NAMED_RULES)}")
+        for choice, options in known.items():
+            given = getattr(self, choice)
+            if given and given not in options:
+                raise ValueError(f"{choice} is unknown, got '{given}'; {did_you_mean(given, options)}")
+        return self
+
+    def choices(self) -> tuple[str, str, str]:
+        """
+        The three choices that the rule consists of.
+
+        Returns
+        -------
+        tuple of str
+            Teaching signal, pathway, feedback weights: those that are set, else those of the named rule.
+        """
+        row = NAMED_RULES[self.name]
+        return (
+            self.teaching_signal or row.teaching_signal,
+            self.pathway or row.pathway,
+            self.feedback_weights or row.feedback_weights,
+        )
+
+
+class StimuliSettings(Settings):
+    """What is shown; besides these, the parameters of the stimulus set stand in the same table."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(
+        "linear_track", description="stimulus set: a shipped one, package.module:function or file.py:function"
+    )
+    noise_sd: PerAnimal = per_animal(0.0, ge=0, description="sd of the noise on every input in every learning trial")
+    session_gain_sd: PerAnimal = per_animal(0.0, ge=0, description="sd over sessions of the log gain of every input")
+    folder: str = Field("", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_parameters(cls, values: Any) -> Any:
+        """Check the parameters of the stimulus set against its signature."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        own = {name: given.pop(name) for name in list(given) if name in cls.model_fields}
+        function = stimulus_set(own.get("kind", "linear_track"), own.get("folder", ""))
+        model = parameters_model(function)
+        return own | checked_parameters(model, given, also=cls.model_fields)
+
+    def parameters(self) -> dict[str, Any]:
+        """
+        Parameters of the stimulus set.
+
+        Returns
+        -------
+        dict
+            By name, every default filled in.
+        """
+        return dict(self.model_extra or {})
+
+
+class ScheduleSettings(Settings):
+    """When sessions take place; between sessions only overnight processes act."""
+
+    days: tuple[float, ...] = Field((0.0, 2.0), min_length=2, description="days of the recorded sessions, from 0")
+    passes: int = Field(40, ge=1, description="how often all stimuli are shown in a session")
+    batch_size: int = Field(0, ge=0, description="stimuli per update; 0 = all of them, 1 = trial by trial")
+    pretraining_passes: int = Field(0, ge=0, description="passes before the first burn-in session")
+    burn_in_sessions: int = Field(0, ge=0, description="sessions before day 0, not recorded")
+    burn_in_interval_days: float = Field(1.0, gt=0, description="days between burn-in sessions, and to day 0")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        """Check that time runs forward."""
+        if self.days[0] != 0:
+            raise ValueError(f"days must start at 0, the day of the first recorded session; got {self.days[0]:g}")
+        for before, after in zip(self.days[:-1], self.days[1:], strict=True):
+            if after <= before:
+                raise ValueError(
+                    f"days must increase, got {after:g} after {before:g}; list the sessions in their order"
+                )
+        return self
+
+
+class OvernightSettings(Settings):
+    """What changes between sessions: one key per process, a number or a table of its parameters."""
+
+    model_config = ConfigDict(extra="allow")
+
+    folder: str = Field("", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_processes(cls, values: Any) -> Any:
+        """Check each process against the signature of its function; processes that are not named are off."""
+        if not isinstance(values, Mapping):
+            return values
+        given = dict(values)
+        folder = given.pop("folder", "")
+        known = known_processes()
+        checked: dict[str, Any] = {"folder": folder}
+        for name in [*known, *(name for name in given if name not in known)]:
+            function = overnight_process(name, folder)
+            model = parameters_model(function)
+            main = next(iter(model.model_fields), None)
+            value = given.get(name, {})
+            if not isinstance(value, Mapping):
+                if main is None:
+                    raise ValueError(f"{name} has no parameter, got {value}; write an empty table: {name} = {{}}")
+                value = {main: value}
+            try:
+                parameters = checked_parameters(model, value)
+            except ValueError as error:
+                parts = str(error)
+                single = len(model.model_fields) == 1 and main is not None and parts.startswith(f"{main} ")
+                raise ValueError(name + parts[len(str(main)) :] if single else f"{name}.{parts}") from error
+            checked[name] = next(iter(parameters.values())) if len(parameters) == 1 else parameters
+        return checked
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """
+        Parameters of every process.
+
+        Returns
+        -------
+        dict
+            Name of the process to its parameters by name, in the order in which they act.
+        """
+        named: dict[str, dict[str, Any]] = {}
+        for name, value in (self.model_extra or {}).items():
+            model = parameters_model(overnight_process(name, self.folder))
+            named[name] = dict(value) if isinstance(value, Mapping) else {next(iter(model.model_fields)): value}
+        return named
+
+    def check_animals(self, animals: int, table: str = "overnight") -> None:  # type: ignore[override]
+        """Check that lists have one number per animal; see `Settings.check_animals`."""
+        for name, parameters in self.processes().items():
+            for parameter, value in parameters.items():
+                if isinstance(value, list | tuple) and len(value) != animals:
+                    raise ValueError(
+                        f"{table}.{name} lists {len(value)} numbers of {parameter} for {animals} animals; "
+                        "give one number, or one per animal"
+                    )
+
+
+class ObservationSettings(Settings):
+    """From true rates to what a microscope and a cell registration would show."""
+
+    kind: Literal["calcium", "none"] = Field("calcium", description="none = the true rates are recorded")
+    occupancy: str = Field("task", description="task = drawn as below; or a run folder whose occupancy is taken")
+    repeats: int = Field(5, ge=1, description="passes over all stimuli that are recorded in a session")
+    seconds_per_stimulus: float = Field(1.0, gt=0, description="mean time recorded per stimulus and repeat, s")
+    seconds_spread: float = Field(
+        0.0, ge=0, description="sd of the log of that time over stimuli, repeats and sessions"
+    )
+    frame_rate_hz: float = Field(20.0, gt=0, description="of the microscope, Hz")
+    event_rate_hz: float = Field(0.045, gt=0, description="mean rate of events of the detected cells, Hz")
+    largest_event_probability: float = Field(0.9, gt=0, le=1, description="per frame")
+    rate_exponent: float = Field(1.0, gt=0, description="events grow with this power of the true rate")
+    background: float = Field(0.0, ge=0, le=1, description="fraction of events that have nothing to do with the rate")
+    cell_gain_sd: float = Field(0.0, ge=0, description="sd over cells of the log event rate, the same in all sessions")
+    session_gain_sd: float = Field(0.0, ge=0, description="sd of the log event rate over cells and sessions")
+    trial_gain_sd: float = Field(0.0, ge=0, description="sd of the log event rate over cells and repeats")
+    misregistered: float = Field(
+        0.0, ge=0, le=1, description="fraction of cells whose identities are mixed up in a session"
+    )
+    identity_loss: float = Field(
+        0.0, ge=0, le=1, description="the same, but for good: errors add up from session to session"
+    )
+    detected_fraction: float = Field(1.0, gt=0, le=1, description="fraction of the cells seen in a session")
+    visibility_time_constant_days: float = Field(
+        10.5, gt=0, description="of the slow part of a cell's visibility, days"
+    )
+    visibility_white: float = Field(0.28, ge=0, le=1, description="share of visibility that is new in every session")
+    visibility_rate_weight: float = Field(0.3, ge=0, le=1, description="weight of a cell's log rate in its visibility")
+
+
+class ReferenceSettings(Settings):
+    """What the results are held against."""
+
+    tables: tuple[str, ...] = Field(("drift_statistics",), description="tables of published statistics and curves")
+    tolerances: dict[str, float] = Field(
+        default_factory=dict, description="measure to how far a recorded curve may be missed; else its spread"
+    )
+    area: str = Field("", description="brain area that the protocol models")
+
+
+class EngineSettings(Settings):
+    """How it is computed."""
+
+    kind: Literal["rate"] = Field("rate", description="rate networks")
+    dtype: Literal["float32", "float64"] = Field("float32", description="precision")
+    device: str = Field("cpu", description="cpu or cuda")
+    threads: int = Field(0, ge=0, description="threads over animals; 0 = one per core")
+
+
+def stimulus_set(kind: str, folder: str = "") -> Callable[..., Any]:
+    """
+    Function behind a stimulus set.
+
+    Parameters
+    ----------
+    kind : str
+        A shipped name, ``package.module:function`` or ``file.py:function``.
+    folder : str, optional
+        Where files are looked for.
+
+    Returns
+    -------
+    callable
+        See :mod:`neurofa.stimuli`.
+
+    Raises
+    ------
+    ValueError
+        Where there is none.
+    """
+    from neurofa.stimuli import stimulus_sets
+
+    return _named("kind", kind, stimulus_sets(), folder)
+
+
+def known_processes() -> dict[str, Callable[..., Any]]:
+    """
+    Shipped overnight processes.
+
+    Returns
+    -------
+    dict of str to callable
+        In the order in which they act.
+    """
+    from neurofa.overnight import overnight_processes
+
+    return dict(overnight_processes())
+
+
+def overnight_process(name: str, folder: str = "") -> Callable[..., Any]:
+    """
+    Function behind an overnight process.
+
+    Parameters
+    ----------
+    name : str
+        A shipped name, ``package.module:function`` or ``file.py:function``.
+    folder : str, optional
+        Where files are looked for.
+
+    Returns
+    -------
+    callable
+        See :mod:`neurofa.overnight`.
+
+    Raises
+    ------
+    ValueError
+        Where there is none.
+    """
+    return _named(name, name, known_processes(), folder)
+
+
+def _named(key: str, name: str, shipped: Mapping[str, Callable[..., Any]], folder: str) -> Callable[..., Any]:
+    """A shipped function or the user's."""
+    if name in shipped:
+        return shipped[name]
+    if ":" not in name:
+        raise ValueError(
+            f"{key} is unknown, got '{name}'; {did_you_mean(name, shipped)} (or name your own as file.py:function)"
+        )
+    try:
+        return load_function(name, Path(folder) if folder else None)
+    except ConfigError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def parameters_model(function: Callable[..., Any]) -> type[Settings]:
+    """
+    Settings made of a function's keyword-only parameters.
+
+    Parameters
+    ----------
+    function : callable
+        Annotated parameters are checked by their annotation; those declared by `per_animal`, and plain numbers, by
+        their bounds.
+
+    Returns
+    -------
+    type
+        A table.
+    """
+    fields: dict[str, Any] = {}
+    hints: dict[str, Any] | None = None
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        default = parameter.default
+        if isinstance(default, FieldInfo):
+            fields[name] = (PerAnimal, default)
+            continue
+        if hints is None:
+            hints = get_type_hints(function, include_extras=True)
+        fields[name] = (hints.get(name, Any), ... if default is inspect.Parameter.empty else default)
+    model: type[Settings] = create_model(getattr(function, "__name__", "parameters"), __base__=Settings, **fields)
+    return model
+
+
+def checked_parameters(
+    model: type[Settings], given: Mapping[str, Any], also: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """
+    Validate parameters of a function.
+
+    Parameters
+    ----------
+    model : type
+        From `parameters_model`.
+    given : mapping
+        What the protocol says.
+    also : mapping, optional
+        Further names to offer where one is mistyped.
+
+    Returns
+    -------
+    dict
+        Every default filled in; lists as lists.
+
+    Raises
+    ------
+    ValueError
+        With one sentence that starts with the parameter's name.
+    """
+    try:
+        return model.model_validate(dict(given)).model_dump(mode="json")
+    except ValidationError as error:
+        raise ValueError(sentence(error, model, also=also)) from error
+
+
+def sentence(
+    error: ValidationError, model: type[BaseModel], prefix: str = "", also: Mapping[str, Any] | None = None
+) -> str:
+    """
+    The first thing that is wrong, as one sentence.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+        What pydantic found.
+    model : type
+        The table that was read.
+    prefix : str, optional
+        What stands before every key.
+    also : mapping, optional
+        Further keys to offer where one is mistyped.
+
+    Returns
+    -------
+    str
+        What was given, what was expected, and how to mend it.
+    """
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if not str(part).startswith(("float", "tuple[", "function-"))]
+    key = prefix + ".".join(place)
+    if first["type"] == "value_error":
+        message = str(first["ctx"]["error"])
+        inside = f"{key}." if place else prefix
+        unknown = "unknown key '"
+        return unknown + inside + message.removeprefix(unknown) if message.startswith(unknown) else inside + message
+    if first["type"] == "extra_forbidden":
+        table: Any = model
+        for part in place[:-1]:
+            annotation = table.model_fields[part].annotation
+            table = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else table
+        known = [name for name, info in table.model_fields.items() if not info.exclude] + list(also or ())
+        return f"unknown key '{key}'; {did_you_mean(place[-1], known)}"
+    expected = first["msg"].replace("Input should be", "must be").replace("Tuple should have", "must list")
+    expected = expected.split(" after validation")[0].replace("must be a valid tuple", "must be a list")
+    expected = expected.replace("a valid dictionary or instance of", "a table, see").replace("should have", "must have")
+    if first["type"] == "missing":
+        return f"{key} is missing; set it"
+    return f"{key} {expected[0].lower()}{expected[1:]}, got {first['input']!r}"
