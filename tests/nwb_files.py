@@ -55,9 +55,9 @@ def write_session(
 ) -> Path:
     """One session; every keyword departs from a good file in one respect."""
     position, velocity, events, spans = _behaviour(frames, counts, speed)
-    position = (track[0] + position * (track[1] - track[0])) / conversion
     if nan_event:
-        events[spans[0][0], 0] = np.nan
+        events[np.flatnonzero((velocity < 0) & (position < 0.5))[20], 0] = np.nan
+    position = (track[0] + position * (track[1] - track[0])) / conversion
     start = FIRST_DAY + timedelta(days=day)
     nwbfile = NWBFile("synthetic", f"{path.stem}", start, session_id=f"day{day:g}")
     if subject is not None:

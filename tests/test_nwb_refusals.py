@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
+from pynwb import NWBHDF5IO
 
 from neurofa.errors import ConfigError, RecordingError
 from neurofa.nwb import import_nwb
@@ -16,14 +18,20 @@ CELLS = [0, 1, 2, 3, 4]
 
 # what the second file departs in, and what the message must say
 ONE_BAD_FILE: dict[str, tuple[dict[str, Any], str]] = {
-    "no_velocity": ({"velocity_name": None}, r"b\.nwb has no series 'velocity' \(velocity_series\); expected one of"),
+    "no_velocity": (
+        {"velocity_name": None},
+        r"b\.nwb has no series 'velocity'; it has event_amplitude, linea.*; set velocity_series",
+    ),
     "velocity_of_other_name": ({"velocity_name": "velocty"}, r"no series 'velocity'.*did you mean 'velocty'\?"),
     "two_velocities": (
         {"second_velocity": True},
         r"several series 'velocity'; set velocity_series to one of behavior/",
     ),
     "no_registration": ({"column": None}, r"b\.nwb has no column 'global_cell_id'.*register the cells"),
-    "other_registration": ({"column": "global_id"}, r"no column 'global_cell_id'.*did you mean 'global_id'\?"),
+    "other_registration": (
+        {"column": "global_id"},
+        r"no column 'global_cell_id'.*: the table has pixel_mask, global_id",
+    ),
     "cell_twice": ({"cells": [0, 1, 2, 3, 1]}, r"names cell 1 more than once.*correct the registration"),
     "cell_names": ({"cells": list("abcde")}, r"column 'global_cell_id' .* must hold whole numbers"),
     "cell_fractions": ({"cells": [0.5, 1, 2, 3, 4]}, r"column 'global_cell_id' .* must hold whole numbers"),
@@ -34,7 +42,7 @@ ONE_BAD_FILE: dict[str, tuple[dict[str, Any], str]] = {
     "other_rate_within": ({"velocity_rate_hz": 30.0}, r"'velocity' is sampled at 30 Hz, 'event_amplitude' at 20 Hz"),
     "late_velocity": ({"velocity_start_s": 1.0}, r"'velocity' starts at 1 s, 'event_amplitude' at 0 s; cut"),
     "irregular": ({"timestamps": True, "irregular": True}, r"is sampled irregularly; resample"),
-    "nan_event": ({"nan_event": True}, r"'ophys/.*event_amplitude' of .*b\.nwb is NaN within a trial; write 0"),
+    "nan_event": ({"nan_event": True}, r"'ophys/.*event_amplitude' of .*b\.nwb is NaN while the animal runs; write 0"),
     "unknown_unit": ({"velocity_unit": "furlongs"}, r"unknown unit 'furlongs'; expected one of cm/s, m/s, mm/s"),
     "position_in_metres": ({"position_unit": "m"}, r"is in m; say where the track lies with track_start_cm"),
     "position_is_no_fraction": ({"track": (0.0, 96.0)}, r"runs from 2 to 94 times the track; expected about 0 to 1"),
@@ -63,7 +71,8 @@ def refusal(folder: Path, **options: Any) -> str:
     with pytest.raises(RecordingError) as refused:
         import_nwb(folder, **options)
     message = str(refused.value)
-    assert "\n" not in message and "Error" not in message and "Traceback" not in message
+    assert "\n" not in message and "Error" not in message and "Builder" not in message
+    assert len(message.replace(str(folder), "")) < 300
     return message
 
 
@@ -134,13 +143,51 @@ def test_files_that_are_no_nwb(good: Path, tmp_path: Path) -> None:
     assert "b.nwb cannot be read as an NWB 2 file" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("part", ["session_start_time", "intervals/trials/start_time", "general/subject", "identifier"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "session_start_time",
+        "identifier",
+        "general/subject",
+        "general/optophysiology/ImagingPlane",
+        "intervals/trials/start_time",
+        "processing/behavior/velocity/data",
+        "processing/behavior/velocity/starting_time",
+        "processing/ophys/Fluorescence/event_amplitude/rois",
+    ],
+)
 def test_nwb_that_lacks_a_part(part: str, good: Path, tmp_path: Path) -> None:
     for name in ("a.nwb", "b.nwb"):
         shutil.copy(good, tmp_path / name)
     with h5py.File(tmp_path / "b.nwb", "r+") as damaged:
         del damaged[part]
     assert "b.nwb" in refusal(tmp_path)
+
+
+def test_remarks_of_the_nwb_libraries_do_not_escape(good: Path, tmp_path: Path) -> None:
+    """A series that is not needed and not quite NWB: pynwb warns, and a warning would fail this test."""
+    shutil.copy(good, tmp_path / "a.nwb")
+    write(tmp_path / "b.nwb", day=2.0)
+    with h5py.File(tmp_path / "b.nwb", "r+") as other:
+        other.copy("processing/behavior/Position/linearized_position", "acquisition/eye")
+        other["acquisition/eye"].attrs["object_id"] = "00000000-0000-4000-8000-000000000000"
+        attrs = dict(other["acquisition/eye/data"].attrs)
+        del other["acquisition/eye/data"]
+        other["acquisition/eye"].create_dataset("data", data=np.zeros((50, 4))).attrs.update(attrs)
+    with pytest.warns(UserWarning, match="not compliant"), NWBHDF5IO(tmp_path / "b.nwb", "r") as io:
+        io.read()
+    assert import_nwb(tmp_path)["probe"].sizes["session"] == 2
+
+
+def test_timestamps_that_are_too_few(good: Path, tmp_path: Path) -> None:
+    shutil.copy(good, tmp_path / "a.nwb")
+    write(tmp_path / "b.nwb", day=2.0, timestamps=True)
+    inside = "processing/behavior/velocity/timestamps"
+    with h5py.File(tmp_path / "b.nwb", "r+") as damaged:
+        values, attrs = damaged[inside][:-3], dict(damaged[inside].attrs)
+        del damaged[inside]
+        damaged.create_dataset(inside, data=values).attrs.update(attrs)
+    assert re.search(r"'behavior/velocity' of .* has \d+ values but \d+ timestamps", refusal(tmp_path))
 
 
 def test_damaged_values(good: Path, tmp_path: Path) -> None:

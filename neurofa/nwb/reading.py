@@ -94,7 +94,15 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _unreadable(path: Path, error: Exception) -> RecordingError:
     """One sentence for whatever h5py, hdmf or pynwb says."""
-    reason = (str(error).strip().splitlines() or [""])[0].rstrip(".") or type(error).__name__
+    said = (str(error.args[-1]) if error.args else "").strip().splitlines() or [type(error).__name__]
+    if "truncated" in said[0]:
+        reason = "the file is truncated"
+    elif "signature not found" in said[0]:
+        reason = "it is no HDF5 file"
+    elif isinstance(error, OSError):
+        reason = said[0]
+    else:
+        reason = f"a part that NWB requires is missing or damaged: {said[0][:160]}"
     return RecordingError(f"{path} cannot be read as an NWB 2 file ({reason}); copy or convert it again")
 
 
@@ -202,7 +210,9 @@ def _counts(
         columns = slice(first, min(first + _COLUMNS_AT_ONCE, n_rois))
         amplitude = np.asarray(events.data[:, columns])
         for repeat, (trial, stimulus) in enumerate(zip(trials, stimuli, strict=True)):
-            if np.isnan(amplitude[trial]).any():
-                raise RecordingError(f"{events.where} is NaN within a trial; write 0 where a cell has no event")
-            counts[repeat, :, columns] = count_events(stimulus, amplitude[trial] > 0, n_stimuli)
+            used = stimulus >= 0
+            during = amplitude[trial][used]
+            if np.isnan(during).any():
+                raise RecordingError(f"{events.where} is NaN while the animal runs; write 0 where a cell has no event")
+            counts[repeat, :, columns] = count_events(stimulus[used], during > 0, n_stimuli)
     return counts

@@ -77,9 +77,8 @@ def find_series(nwbfile: Any, name: str, option: str, path: Path) -> Series:
     found = {where: item for where, item in series.items() if f"/{where}".endswith(f"/{name}")}
     if not found:
         hint = did_you_mean(name.rpartition("/")[2], {where.rpartition("/")[2] for where in series})
-        raise RecordingError(
-            f"{path} has no series '{name}' ({option}); {hint if series else 'it holds no series at all'}"
-        )
+        there = hint.replace("expected one of", "it has") if series else "it has none at all"
+        raise RecordingError(f"{path} has no series '{name}'; {there}; set {option} to the one that is meant")
     if len(found) > 1:
         raise RecordingError(f"{path} has several series '{name}'; set {option} to one of {', '.join(sorted(found))}")
     [(inside, item)] = found.items()
@@ -127,8 +126,10 @@ def registered_cells(events: Series, column: str) -> tuple[npt.NDArray[np.int64]
     if column not in table.colnames:
         raise RecordingError(
             f"the ROI table of {events.where} has no column '{column}' with the cells' numbers across sessions; "
-            f"register the cells, or set registration_column ({did_you_mean(column, table.colnames)})"
+            f"register the cells, or set registration_column: the table has {', '.join(table.colnames)}"
         )
+    if hasattr(table[column], "target"):
+        raise RecordingError(f"column '{column}' of {events.where} holds lists; expected one whole number per ROI")
     values = np.asarray(table[column].data[:])[np.asarray(rois.data[:], dtype=int)]
     if len(events.data.shape) != 2 or events.data.shape[1] != len(values):
         raise RecordingError(f"{events.where} has the shape {events.data.shape}; expected (frame, {len(values)} ROIs)")
@@ -163,6 +164,8 @@ def _clock(item: Any, where: str) -> tuple[float, float]:
     times = np.asarray(item.timestamps[:], dtype=float)
     if len(times) < 2 or not times[-1] > times[0]:
         raise RecordingError(f"{where} has timestamps that do not run forward; expected a regular series of frames")
+    if len(times) != len(item.data):
+        raise RecordingError(f"{where} has {len(item.data)} values but {len(times)} timestamps; correct the file")
     interval = (times[-1] - times[0]) / (len(times) - 1)
     if not np.all(np.abs(np.diff(times) - interval) < 0.5 * interval):
         raise RecordingError(f"{where} is sampled irregularly; resample it to a constant rate")
