@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,25 +94,19 @@ def cross_day_decoding(
     4:e12247, doi 10.7554/eLife.12247.
     """
     sessions = rates if isinstance(rates, Sequence | SessionReader) else np.asarray(rates)
-    weights = [_weights(sessions[index], duration, index) for index in range(len(sessions))]
-    maps = np.stack([weighted_mean(_rate(sessions[index]), weight) for index, weight in enumerate(weights)])
+    weights, maps = _weights_and_maps(sessions, duration)
     neighbours = _neighbours(maps.shape[1], group, order)
-    shape = (len(maps), len(maps))
-    exact, near, chance, chance_near = (np.full(shape, np.nan) for _ in range(4))
-    count = np.zeros(shape, dtype=np.int64)
+    results = np.full((5, len(maps), len(maps)), np.nan)
     for index, weight in enumerate(weights):
         rate = _rate(sessions[index])
         tests = _tests(rate, weight, index)
-        if len(tests.stimulus) == 0:
-            continue
-        recorded = np.isfinite(maps[index]).any(axis=1)
-        decoded, decidable, candidates = _decode(tests, maps, recorded)
+        decoded, decidable, candidates = _decode(tests, maps, np.asarray(np.isfinite(maps[index]).any(axis=1)))
         _same_day(tests, rate, weight, decoded, decidable, candidates, index)
-        scores = _accuracies(tests, decoded, decidable, candidates, neighbours)
-        exact[:, index], near[:, index], chance[:, index], chance_near[:, index], count[:, index] = scores
+        results[:, :, index] = _accuracies(tests, decoded, decidable, candidates, neighbours)
     if order is None:
-        near, chance_near = np.full(shape, np.nan), np.full(shape, np.nan)
-    return CrossDayDecoding(exact, near, chance, chance_near, count)
+        results[[1, 3]] = np.nan
+    accuracy, within_one, chance, chance_within_one, count = results
+    return CrossDayDecoding(accuracy, within_one, chance, chance_within_one, count.astype(np.int64))
 
 
 def cross_day_decoding_of_animal(
@@ -165,15 +159,20 @@ def _rate(session: ArrayLike) -> Floats:
     return rate
 
 
-def _weights(session: ArrayLike, duration: ArrayLike | Sequence[ArrayLike] | None, index: int) -> Floats:
-    """Weight (stimulus, repeat) of every repeat of one session, 0 where it was not recorded."""
-    recorded = np.isfinite(_rate(session)).any(axis=2)
-    if duration is None:
-        return np.asarray(recorded, dtype=np.float64)
-    weight: Floats = np.nan_to_num(np.asarray(duration[index], dtype=np.float64))  # type: ignore[index]
-    if weight.shape != recorded.shape:
-        raise ShapeError(f"durations of session {index} must have the shape {recorded.shape}, got {weight.shape}")
-    return np.where(recorded, weight, 0.0)
+def _weights_and_maps(sessions: Any, duration: Any) -> tuple[list[Floats], Floats]:
+    """Weight (stimulus, repeat) of every repeat of each session, 0 where not recorded, and all maps."""
+    weights, maps = [], []
+    for index in range(len(sessions)):
+        rate = _rate(sessions[index])
+        recorded = np.isfinite(rate).any(axis=2)
+        weight: Floats = np.ones(recorded.shape)
+        if duration is not None:
+            weight = np.nan_to_num(np.asarray(duration[index], dtype=np.float64))
+        if weight.shape != recorded.shape:
+            raise ShapeError(f"durations of session {index} must have the shape {recorded.shape}, got {weight.shape}")
+        weights.append(np.where(recorded, weight, 0.0))
+        maps.append(weighted_mean(rate, weights[-1]))
+    return weights, np.stack(maps)
 
 
 def _neighbours(n_stimuli: int, group: ArrayLike | None, order: ArrayLike | None) -> Floats:
@@ -243,21 +242,20 @@ def _same_day(
         decoded[chosen, index], decidable[chosen, index] = found[:, 0], sure[:, 0]
 
 
-def _accuracies(
-    tests: _Tests, decoded: Ints, decidable: Bools, candidates: Bools, neighbours: Floats
-) -> tuple[Floats, Floats, Floats, Floats, Ints]:
-    """Accuracy exact and within one, their chance levels, and the number of tests, for every training session."""
+def _accuracies(tests: _Tests, decoded: Ints, decidable: Bools, candidates: Bools, neighbours: Floats) -> Floats:
+    """
+    Average over the tests, for every training session.
+
+    Returns (5, session): accuracy, within one, their two chance levels, number of tests.
+    """
     truth = tests.stimulus[:, None]
     tested = candidates[:, tests.stimulus].T
     n_candidates = np.maximum(candidates.sum(axis=1), 1)
     guess = np.broadcast_to(1.0 / n_candidates, tested.shape)
     guess_near = (neighbours @ candidates.T)[tests.stimulus] / n_candidates
-    count = tested.sum(axis=0)
-
-    def mean(values: Floats) -> Floats:
-        total = np.where(tested, values, 0.0).sum(axis=0)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
     exact = np.where(decidable, decoded == truth, guess)
     near = np.where(decidable, neighbours[truth, decoded], guess_near)
-    return mean(exact), mean(near), mean(guess), mean(guess_near), count
+    count = tested.sum(axis=0)
+    totals = np.where(tested, np.stack([exact, near, guess, guess_near]), 0.0).sum(axis=1)
+    means = np.where(count > 0, totals / np.maximum(count, 1), np.nan)
+    return np.concatenate([means, count[None].astype(np.float64)])
