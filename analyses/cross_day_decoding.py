@@ -49,8 +49,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     shape = (1, probe.sizes["animal"], len(layers), n_sessions, n_sessions)
     results = {name: np.full(shape, np.nan) for name in (*ACCURACIES, *CHANCES.values())}
     for animal in range(probe.sizes["animal"]):
+        loaded = probe[["rate", "duration", "detected"]].isel(animal=[animal]).load()
         for layer, layer_name in enumerate(layers):
-            decoded = measures.cross_day_decoding_of_animal(recording, animal, "rate", layer_name)
+            decoded = measures.cross_day_decoding_of_animal(loaded, 0, "rate", layer_name)
             place = (0, animal, layer)
             results["cross_day_decoding_accuracy"][place] = decoded.accuracy
             results["cross_day_decoding_accuracy_within_one"][place] = decoded.accuracy_within_one
@@ -99,12 +100,13 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
     others = figures.with_lags(recorded) if isinstance(recorded, xr.Dataset) else None
     drawings: dict[str, figures.Drawing] = {}
     layers = measured["layer"].values.tolist()
-    for layer in layers:
-        suffix = f"_{layer}" if len(layers) > 1 else ""
-        part = measured.sel(variable="rate", layer=layer)
-        other = None if others is None else others.sel(variable="rate").isel(layer=0)
-        drawings[f"decoding_decay{suffix}"] = draw_decay(part, other)
-        drawings[f"decoding_sessions{suffix}"] = draw_sessions(part, other)
+    with figures.style():
+        for layer in layers:
+            suffix = f"_{layer}" if len(layers) > 1 else ""
+            part = measured.sel(variable="rate", layer=layer)
+            other = None if others is None else figures.observed_first_layer(others)
+            drawings[f"decoding_decay{suffix}"] = draw_decay(part, other)
+            drawings[f"decoding_sessions{suffix}"] = draw_sessions(part, other)
     return drawings
 
 
@@ -128,13 +130,13 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.Dra
             curves = figures.recorded_curves(points)
             tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
     figures.panel_letters(axes if len(axes) > 1 else [])
-    figures.group_legend(figure, styles, [] if recorded is None else recorded["animal"].values.astype(str))
+    figures.group_legend(figure, styles, figures.recorded_names(recorded))
     caption = (
         "Fraction of single repeats whose stimulus is decoded by the most similar map of another session, against the "
         "days between the two sessions (trained on the earlier or on the later one; lag 0: repeats left out of the "
         "maps of their own session). Dotted: chance. "
     )
-    caption += figures.caption_of_groups(measured[shown[0]])
+    caption += figures.caption_of_groups(measured[shown[0]]) + figures.caption_of_recorded(recorded)
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
 

@@ -37,20 +37,16 @@ VARIABLES = {
     "true_rate": "true rates",
     "latent_rate": "true rates without input gains",
 }
-TITLES = {
-    "population_vector_correlation": "Population vector",
-    "population_vector_correlation_noise_corrected": "Population vector,\nnoise-corrected",
-    "ensemble_rate_correlation": "Ensemble rate",
-    "tuning_curve_correlation": "Tuning curves",
-    "representational_similarity_correlation": "Representational\nsimilarity",
-    "overlap_of_detected_cells": "Detected cells",
-    "angle_unaligned_deg": "Maps, unaligned",
-    "angle_procrustes_deg": "Maps, Procrustes-aligned",
-}
-YLABELS = {
-    "overlap_of_detected_cells": "Overlap",
-    "angle_unaligned_deg": "Angle (degrees)",
-    "angle_procrustes_deg": "Angle (degrees)",
+#: measure id to (title of the panel, label of its axis)
+PANELS = {
+    "population_vector_correlation": ("Population vector", "Correlation"),
+    "population_vector_correlation_noise_corrected": ("Population vector,\nnoise-corrected", "Correlation"),
+    "ensemble_rate_correlation": ("Ensemble rate", "Correlation"),
+    "tuning_curve_correlation": ("Tuning curves", "Correlation"),
+    "representational_similarity_correlation": ("Representational\nsimilarity", "Correlation"),
+    "overlap_of_detected_cells": ("Detected cells", "Overlap"),
+    "angle_unaligned_deg": ("Maps, unaligned", "Angle (degrees)"),
+    "angle_procrustes_deg": ("Maps, Procrustes-aligned", "Angle (degrees)"),
 }
 #: measures to whose decay with lag an exponential is fitted
 FITTED = (
@@ -59,8 +55,10 @@ FITTED = (
     "ensemble_rate_correlation",
     "tuning_curve_correlation",
 )
-N_EXAMPLE_CELLS = 30
-N_RESAMPLES = 200
+N_EXAMPLE_CELLS = 24
+#: the one whose half-life gets a bootstrap interval over the animals of a group
+BOOTSTRAPPED = "population_vector_correlation_noise_corrected"
+N_RESAMPLES = 100
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -90,13 +88,18 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     shape = (len(variables), probe.sizes["animal"], len(layers), n_sessions, n_sessions)
     pairs = {name: np.full(shape, np.nan) for name in LABELS}
     split_half = np.full(shape[:-1], np.nan)
-    for index in np.ndindex(*shape[:3]):
-        variable, animal, layer = index
-        maps = measures.session_maps(recording, animal, variables[variable], layers[layer])
-        for name, matrix in _of_one_animal(maps, observed=variables[variable] == "rate").items():
-            pairs[name][(*index, *np.ix_(maps.session, maps.session))] = matrix
-        if variables[variable] == "rate":
-            split_half[(*index, maps.session)] = measures.split_half_population_vector_correlation(maps.halves)
+    examples: dict[str, tuple[str, np.ndarray]] = {}
+    for animal, group in enumerate(probe["group"].values.astype(str)):
+        loaded = probe[[*variables, "duration", "detected"]].isel(animal=[animal]).load()
+        for variable, layer in np.ndindex(len(variables), len(layers)):
+            maps = measures.session_maps(loaded, 0, variables[variable], layers[layer])
+            observed, place = variables[variable] == "rate", (variable, animal, layer)
+            for name, matrix in _of_one_animal(maps, observed).items():
+                pairs[name][(*place, *np.ix_(maps.session, maps.session))] = matrix
+            if observed:
+                split_half[(*place, maps.session)] = measures.split_half_population_vector_correlation(maps.halves)
+            if observed and layer == 0 and group not in examples:
+                examples[group] = str(loaded["animal"].item()), _example_cells(maps, n_sessions)
     numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
     measured = xr.Dataset(
         coords={
@@ -122,7 +125,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         measured["performance"] = (("animal", "session"), np.where(np.isfinite(days), performance.values, np.nan))
         measured["performance"].attrs = {"long_name": "stimuli reported correctly", "units": "1"}
     measured = measured.merge(_decay(measured))
-    measured["example_maps"] = _example_maps(recording, measured)
+    measured["example_maps"] = _example_maps(examples, probe)
     measured.attrs = {"stimuli": _stimuli(probe)} | {
         name: recording.attrs[name] for name in ("controls", "labels") if name in recording.attrs
     }
@@ -143,7 +146,7 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
     sizes = [measured.sizes[dim] for dim in ("variable", "animal", "layer")]
     time_constant = np.full((*sizes, len(FITTED)), np.nan)
     days, groups = measured["day"].values, list(figures.group_sizes(measured))
-    half_lives = np.full((len(groups), sizes[2], len(FITTED), 3), np.nan)
+    half_lives = np.full((len(groups), sizes[2], 3), np.nan)
     for condition, name in enumerate(FITTED):
         for variable, layer in np.ndindex(sizes[0], sizes[2]):
             matrices = measured[name].values[variable, :, layer]
@@ -151,19 +154,19 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
             fits = [measures.fit_exponential(lag, curve) for curve in curves]
             time_constant[variable, :, layer, condition] = [fit.decay_time_constant_days for fit in fits]
             for number, group in enumerate(groups):
-                if measured["variable"].values[variable] != "rate" or not np.isfinite(curves).any():
+                if measured["variable"].values[variable] != "rate" or name != BOOTSTRAPPED:
                     continue
                 chosen = curves[measured["group"].values == group]
                 decay = measures.bootstrap_exponential(lag, chosen, np.random.default_rng(0), N_RESAMPLES)
                 half_life = (decay.fit.decay_half_life_days, *decay.decay_half_life_days)
-                half_lives[number, layer, condition] = half_life
+                half_lives[number, layer] = half_life
     dims, days_attrs = ("variable", "animal", "layer", "condition"), {"units": "days"}
     return xr.Dataset(
         {
             "decay_time_constant_days": (dims, time_constant, days_attrs | {"long_name": "time constant of decay"}),
             "decay_half_life_days": (dims, np.log(2) * time_constant, days_attrs | {"long_name": "half-life of decay"}),
             "half_life_of_groups": (
-                ("fitted_group", "layer", "condition", "bound"),
+                ("fitted_group", "layer", "bound"),
                 half_lives,
                 days_attrs | {"long_name": "half-life of the group's mean curve", "table": 0},
             ),
@@ -178,28 +181,27 @@ def _stimuli(probe: xr.Dataset) -> str:
     return "linear_track" if directions == {"rightward", "leftward"} and "position" in probe.coords else ""
 
 
-def _example_maps(recording: xr.DataTree, measured: xr.Dataset) -> xr.DataArray:
-    """Maps of the cells with the highest peak rates among those seen in most sessions, first animal of every group."""
-    groups = list(figures.group_sizes(measured))
-    layer = str(measured["layer"].values[0])
-    probe = recording["probe"].to_dataset()
-    n_cells = min(N_EXAMPLE_CELLS, int((probe["layer"].values.astype(str) == layer).sum()))
-    shape = (len(groups), measured.sizes["session"], probe.sizes["stimulus"], n_cells)
-    examples = np.full(shape, np.nan)
-    shown = []
-    for number, group in enumerate(groups):
-        animal = int(np.nonzero(measured["group"].values == group)[0][0])
-        shown.append(str(measured["animal"].values[animal]))
-        maps = measures.session_maps(recording, animal, "rate", layer)
-        seen = np.isfinite(maps.maps).any(axis=1).sum(axis=0)
-        peak = np.where(np.isfinite(maps.maps), maps.maps, 0.0).max(axis=1).mean(axis=0)
-        best = np.lexsort((-peak, -seen))[:n_cells]
-        examples[number][maps.session] = maps.maps[:, :, best]
-    labels = {name: ("stimulus", probe[name].values) for name in ("position", "direction") if name in probe.coords}
+def _example_cells(maps: measures.SessionMaps, n_sessions: int) -> np.ndarray:
+    """Maps of the cells with the highest peak rates among those seen in the first and most other sessions."""
+    seen = np.isfinite(maps.maps).any(axis=1)
+    peak = np.where(np.isfinite(maps.maps), maps.maps, 0.0).max(axis=1).mean(axis=0)
+    best = np.lexsort((-peak, -seen.sum(axis=0), ~seen[0]))[:N_EXAMPLE_CELLS]
+    examples = np.full((n_sessions, maps.maps.shape[1], len(best)), np.nan)
+    examples[maps.session] = maps.maps[:, :, best]
+    return examples
+
+
+def _example_maps(examples: dict[str, tuple[str, np.ndarray]], probe: xr.Dataset) -> xr.DataArray:
+    """Example cells of one animal per group, labelled; kept for the figure, not for the table."""
+    coords = {name: ("stimulus", probe[name].values) for name in ("position", "direction") if name in probe.coords}
+    coords |= {
+        "example_group": list(examples),
+        "example_animal": ("example_group", [name for name, _ in examples.values()]),
+    }
     return xr.DataArray(
-        examples,
+        np.stack([maps for _, maps in examples.values()]),
         dims=("example_group", "session", "stimulus", "cell"),
-        coords={"example_group": groups, "example_animal": ("example_group", shown)} | labels,
+        coords=coords,
         attrs={"long_name": "observed rate", "units": probe["rate"].attrs.get("units", "Hz"), "table": 0},
     )
 
@@ -223,20 +225,20 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None = None
     """
     if recorded is None and measured.attrs.get("stimuli") == "linear_track" and "true_rate" in measured["variable"]:
         recorded = references.load_curves("ca1_linear_track_curves")
-    if isinstance(recorded, xr.Dataset):
-        recorded = figures.with_lags(recorded)
     measured = figures.with_lags(measured)
     drawings: dict[str, figures.Drawing] = {}
     layers = measured["layer"].values.tolist()
-    for layer in layers:
-        suffix = f"_{layer}" if len(layers) > 1 else ""
-        drawings[f"drift_decay{suffix}"] = draw_decay(measured.sel(layer=layer), recorded)
-        drawings[f"drift_sessions{suffix}"] = draw_sessions(measured.sel(layer=layer), recorded)
-        if measured.sizes["variable"] > 1:
-            drawings[f"drift_latent_and_observed{suffix}"] = draw_latent(measured.sel(layer=layer))
-    drawings["drift_cells"] = draw_cells(measured)
-    if "performance" in measured:
-        drawings["drift_performance"] = draw_performance(measured)
+    with figures.style():
+        for layer in layers:
+            suffix = f"_{layer}" if len(layers) > 1 else ""
+            drawings[f"drift_decay{suffix}"] = draw_decay(measured.sel(layer=layer), recorded)
+            drawings[f"drift_sessions{suffix}"] = draw_sessions(measured.sel(layer=layer), recorded)
+            if measured.sizes["variable"] > 1:
+                drawings[f"drift_latent_and_observed{suffix}"] = draw_latent(measured.sel(layer=layer))
+        drawings["drift_half_lives"] = draw_half_lives(measured.isel(layer=0))
+        drawings["drift_cells"] = draw_cells(measured, recorded)
+        if "performance" in measured:
+            drawings["drift_performance"] = draw_performance(measured)
     return drawings
 
 
@@ -246,20 +248,22 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
     styles = figures.styles_of(measured)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 100, 2, 4)
     tables = []
-    for ax, name in zip(axes, TITLES, strict=True):
-        points = _recorded_values(recorded, name)
+    for ax, (name, (title, label)) in zip(axes, PANELS.items(), strict=True):
+        points = figures.recorded_values(recorded, name)
         figures.decay_curve(observed[name], points, ax=ax, styles=styles)
-        ax.set_title(TITLES[name])
-        ax.set_ylabel(YLABELS.get(name, "Correlation"))
+        ax.set_title(title)
+        ax.set_ylabel(label)
         tables.append(figures.lag_table(observed[name]).assign(measure=name, source="measured"))
         if points is not None:
             curves = figures.recorded_curves(points)
             tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, _recorded_names(recorded))
+    figures.group_legend(figure, styles, figures.recorded_names(recorded))
     caption = "Similarity of the maps of two sessions against the days between them. "
     caption += figures.caption_of_groups(observed["population_vector_correlation"])
-    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + _recorded_sentence(recorded))
+    return figures.Drawing(
+        figure, pd.concat(tables, ignore_index=True), caption + figures.caption_of_recorded(recorded)
+    )
 
 
 def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None) -> figures.Drawing:
@@ -276,43 +280,47 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | No
     return figures.Drawing(figure, numbers, caption)
 
 
-def draw_cells(measured: xr.Dataset) -> figures.Drawing:
-    """Maps of example cells in every session, one panel per group."""
-    maps = measured["example_maps"]
-    groups = maps["example_group"].values.tolist()
-    animals = maps["example_animal"].values.tolist()
+def draw_cells(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None) -> figures.Drawing:
+    """Maps of example cells in every session, one panel per group, and one of a recorded animal."""
     styles = figures.styles_of(measured)
-    columns = 1 if len(groups) == 1 else 2
-    rows = -(-len(groups) // columns)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 12 + 44 * rows, rows, columns)
+    panels = [(styles[str(group)].label, _example(measured, group)) for group in measured["example_group"].values]
+    if isinstance(recorded, xr.Dataset) and "example_maps" in recorded:
+        panels += [("recorded", _example(recorded, group)) for group in recorded["example_group"].values]
+    columns = 1 if len(panels) == 1 else 2
+    rows = -(-len(panels) // columns)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 8 + 44 * rows, rows, columns)
+    axes = figures.used_axes(axes, len(panels))
     tables = []
-    for ax, group, animal in zip(axes, groups, animals, strict=False):
-        days = measured["day"].sel(animal=animal).values
-        kept = np.isfinite(days)
-        one = maps.sel(example_group=group).isel(session=kept).assign_coords(day=("session", days[kept]))
-        figures.tuning_across_days(one, ax=ax)
-        ax.set_title(f"{styles[group].label}, animal {animal}; day:", pad=10)
-        table = one.reset_coords(drop=True).to_dataframe(name="rate").dropna().reset_index()
-        tables.append(table.assign(group=group, animal=animal))
-    for ax in axes[len(groups) :]:
-        ax.remove()
-    figure.colorbar(
-        axes[0].images[-1],
-        ax=axes[: len(groups)].tolist(),
-        shrink=0.5,
-        pad=0.01,
-        label="Rate / largest rate of the cell",
-    )
-    figures.panel_letters(axes[: len(groups)] if len(groups) > 1 else [])
+    for ax, (title, maps) in zip(axes, panels, strict=True):
+        figures.tuning_across_days(maps, ax=ax)
+        ax.set_title(f"{title} ({maps['example_animal'].item()}), day", pad=10)
+        table = maps.reset_coords(drop=True).to_dataframe(name="rate").dropna().reset_index()
+        tables.append(table.assign(group=maps["example_group"].item(), animal=maps["example_animal"].item()))
+    figures.shared_colourbar(figure, axes, "Rate / largest rate of the cell")
+    figures.panel_letters(axes if len(axes) > 1 else [], left=15)
     numbers = pd.concat(tables, ignore_index=True)[["group", "animal", "cell", "session", "stimulus", "rate"]]
-    order = "positions of one direction, then of the other" if "direction" in maps.coords else "stimuli in their order"
+    direction = panels[0][1].coords.get("direction")
+    order = "stimuli in their order" if direction is None else f"positions {', then '.join(_in_turn(direction))}"
     caption = (
-        f"Observed maps of {maps.sizes['cell']} cells of one animal (n = 1) per panel in every session, from left to "
-        f"right (within a session: {order}): the cells with the highest peak rates among those detected in most "
-        "sessions, sorted by their peak in the first session. Each cell is divided by its largest rate over all "
-        "sessions; grey: not detected."
+        f"Observed maps of {panels[0][1].sizes['cell']} cells of one animal (n = 1) per panel in every session, from "
+        f"left to right (within a session: {order}): the cells with the highest peak rates among those detected in the "
+        "first and in most other sessions, sorted by their peak in the first session. Each cell is divided by its "
+        "largest rate over all sessions; grey: not detected."
     )
     return figures.Drawing(figure, numbers, caption)
+
+
+def _example(measured: xr.Dataset, group: str) -> xr.DataArray:
+    """Example maps of one group, sessions that took place, with their days."""
+    maps = measured["example_maps"].sel(example_group=group)
+    days = measured["day"].sel(animal=maps["example_animal"].item()).values
+    kept = np.isfinite(days)
+    return maps.isel(session=kept).assign_coords(day=("session", days[kept]))
+
+
+def _in_turn(direction: xr.DataArray) -> list[str]:
+    """Directions in the order of the stimuli."""
+    return list(dict.fromkeys(direction.values.astype(str).tolist()))
 
 
 def draw_performance(measured: xr.Dataset) -> figures.Drawing:
@@ -320,12 +328,30 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     styles = figures.styles_of(measured)
     figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
     figures.performance_over_days(measured["performance"], ax=axes[0], styles=styles)
-    lowest = float(measured["performance"].min())
-    axes[0].set_ylim(min(0.85, lowest - 0.05) if np.isfinite(lowest) else 0, 1.01)
+    axes[0].set_ylim(min(0.8, axes[0].get_ylim()[0]), 1.01)
     figures.group_legend(figure, styles, columns=3)
     caption = "Fraction of stimuli that the animal's own output reports correctly in the probe of each session. "
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
+
+
+def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
+    """Half-life of the decay of every animal, beside the fit to the group's mean curve."""
+    times = measured["decay_half_life_days"].sel(variable="rate", condition=BOOTSTRAPPED)
+    groups = measured["fitted_group"].values.tolist()
+    fitted = dict(zip(groups, measured["half_life_of_groups"].values.tolist(), strict=True))
+    longest = 10 * float(measured["day"].max())
+    figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
+    figures.half_life_points(times, fitted, longest=longest, ax=axes[0], styles=figures.styles_of(measured))
+    animals = times.to_dataframe(name="fit").reset_index()[["group", "animal", "fit"]]
+    of_groups = pd.DataFrame(list(fitted.values()), columns=["fit", "lower", "upper"]).assign(group=groups)
+    sizes = ", ".join(f"{group} n = {n}" for group, n in figures.group_sizes(times).items())
+    caption = (
+        "Half-life of the noise-corrected population-vector correlation, exponential fit A exp(-lag / tau). Dots: "
+        f"animals ({sizes}); black: fit to the mean curve of the group, with the 95 % bootstrap interval over animals "
+        f"({N_RESAMPLES} resamples). Triangles: no decay, or a half-life above {longest:g} days (10 x the last day)."
+    )
+    return figures.Drawing(figure, pd.concat([animals, of_groups], ignore_index=True), caption)
 
 
 def draw_latent(measured: xr.Dataset) -> figures.Drawing:
@@ -350,10 +376,11 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
             tables.append(figures.lag_table(part).assign(rates=what))
         ax.set_title("\n".join([styles[family].label, *(f"dashed: {styles[group].label}" for group in control)]))
         ax.set_ylabel("Population-vector correlation")
-        ax.set_ylim(top=1.03)
-    for ax in axes[len(families) :]:
-        ax.remove()
-    figures.panel_letters(axes[: len(families)] if len(families) > 1 else [])
+    axes = figures.used_axes(axes, len(families))
+    lowest = min(ax.get_ylim()[0] for ax in axes)
+    for ax in axes:
+        ax.set_ylim(lowest, 1.03)
+    figures.panel_letters(axes if len(families) > 1 else [])
     figures.group_legend(
         figure, {what: figures.GroupStyle(colour, label=what) for what, colour in colours.items()}, columns=2
     )
@@ -369,40 +396,7 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
 
 def _matrix_with_split_half(part: xr.Dataset) -> xr.DataArray:
     """Mean matrix over animals, with the correlation of halves on the diagonal."""
-    observed = _observed_first_layer(part)
+    observed = figures.observed_first_layer(part)
     matrix = observed["population_vector_correlation"].mean("animal", keep_attrs=True).copy()
     matrix.values[np.diag_indices(matrix.sizes["session_a"])] = observed[SPLIT_HALF].mean("animal").values
     return matrix.reset_coords(drop=True)
-
-
-def _recorded_values(recorded: xr.Dataset | pd.DataFrame | None, name: str) -> xr.DataArray | pd.DataFrame | None:
-    """What was recorded of one measure, None where nothing was."""
-    if isinstance(recorded, pd.DataFrame):
-        rows = recorded[recorded["measure"] == name]
-        return rows if len(rows) else None
-    if recorded is None or name not in recorded:
-        return None
-    return _observed_first_layer(recorded)[name]
-
-
-def _observed_first_layer(recorded: xr.Dataset) -> xr.Dataset:
-    """The observed rates of a recorded run, of its first layer where it has layers."""
-    return recorded.sel(variable="rate").isel(layer=0, missing_dims="ignore")
-
-
-def _recorded_names(recorded: xr.Dataset | pd.DataFrame | None) -> list[str]:
-    """Names of the recorded animals for the legend."""
-    if recorded is None or (isinstance(recorded, pd.DataFrame) and "animal" not in recorded):
-        return [] if recorded is None else [""]
-    return list(dict.fromkeys(str(name) for name in np.asarray(recorded["animal"])))
-
-
-def _recorded_sentence(recorded: xr.Dataset | pd.DataFrame | None) -> str:
-    """The part of a caption that says what the black points are."""
-    names = _recorded_names(recorded)
-    if not names:
-        return ""
-    return (
-        f" Black points: recorded, {', '.join(names)} (n = {len(names)}), mean and standard deviation over session "
-        "pairs of equal lag."
-    )

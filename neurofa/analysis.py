@@ -320,7 +320,8 @@ def _measure(name: str, module: ModuleType, recording: xr.DataTree) -> xr.Datase
 def _plot(name: str, module: ModuleType, measured: xr.Dataset, recorded: Any) -> dict[str, figures.Drawing]:
     """Draw one analysis; a bare figure gets the measured table as its numbers."""
     try:
-        drawn = module.plot(measured, recorded)
+        with figures.style():
+            drawn = module.plot(measured, recorded)
     except NeurofaError:
         raise
     except Exception as error:

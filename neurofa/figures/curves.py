@@ -1,15 +1,18 @@
 """Curves against lag and against day: means over animals with 95 % intervals, recorded points over them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from neurofa.figures.drawing import new_figure, style
+from neurofa.figures.drawing import axes_or_new, axis_label, style
 from neurofa.figures.palette import GroupStyle, group_styles, recorded_marker
-from neurofa.figures.tables import MIN_ANIMALS_FOR_INTERVAL, day_table, lag_table
+from neurofa.figures.recorded import recorded_curves
+from neurofa.figures.tables import MIN_ANIMALS_FOR_INTERVAL, day_table, group_sizes, lag_table
 
 
 def decay_curve(
@@ -42,7 +45,7 @@ def decay_curve(
         The axes.
     """
     with style():
-        ax = _axes(ax)
+        ax = axes_or_new(ax)
         _draw_table(ax, lag_table(values), "lag_days", styles)
         for number, (_, points) in enumerate(recorded_curves(recorded).items()):
             ax.errorbar(
@@ -53,7 +56,77 @@ def decay_curve(
                 zorder=4,
                 **recorded_marker(number),
             )
+        _whole_days(ax)
+        ax.set_xlim(left=0 if ax.get_xlim()[0] > 0 else None)
         ax.set_xlabel("Lag (days)")
+        ax.set_ylabel(axis_label(values))
+    return ax
+
+
+def half_life_points(
+    values: xr.DataArray,
+    fitted: Mapping[str, Sequence[float]] | None = None,
+    *,
+    longest: float = 100.0,
+    ax: Axes | None = None,
+    styles: Mapping[str, GroupStyle] | None = None,
+) -> Axes:
+    """
+    Draw one time per animal, such as the half-life of a decay, on a logarithmic axis, groups side by side.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (animal,) with the coordinate ``group``, in days; attributes ``long_name`` and ``units`` label the axis.
+        Infinite values and those above `longest` are drawn as triangles at the upper edge.
+    fitted : mapping, optional
+        Group to (fit, lower, upper): drawn beside the animals with its interval.
+    longest : float
+        Upper edge of the axis, days.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new single-column figure.
+    styles : mapping, optional
+        Colours and dashes; by default those of `group_styles`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+    """
+    groups = list(group_sizes(values))
+    styles = group_styles(groups) if styles is None else styles
+    table = pd.DataFrame({"group": values["group"].values.astype(str), "days": values.values}).dropna()
+    with style():
+        ax = axes_or_new(ax)
+        for marker, rows in (("o", table[table["days"] <= longest]), ("^", table[table["days"] > longest])):
+            sns.stripplot(
+                rows.assign(days=rows["days"].clip(upper=longest)),
+                x="group",
+                y="days",
+                hue="group",
+                order=groups,
+                hue_order=groups,
+                palette={group: styles[group].colour for group in groups},
+                marker=marker,
+                size=3,
+                jitter=False,
+                legend=False,
+                clip_on=False,
+                ax=ax,
+            )
+        for group, (fit, lower, upper) in (fitted or {}).items():
+            if np.isfinite(fit) and fit <= longest:
+                place = groups.index(group) + 0.25
+                ends = np.clip([lower, upper], None, longest)
+                ax.plot([place, place], ends, color="black", linewidth=0.8)
+                ax.plot(place, fit, color="black", marker="_", markersize=5)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(top=longest)
+        ax.set_xlim(-0.5, len(groups) - 0.5)
+        ax.set_xticks(range(len(groups)), [(styles[group].label or group).replace(" ", "\n") for group in groups])
+        ax.set_xlabel("")
         ax.set_ylabel(axis_label(values))
     return ax
 
@@ -62,7 +135,9 @@ def performance_over_days(
     values: xr.DataArray, *, ax: Axes | None = None, styles: Mapping[str, GroupStyle] | None = None
 ) -> Axes:
     """
-    Draw a quantity of sessions, such as task performance, against day.
+    Draw a quantity of sessions, such as task performance, against day: mean and 95 % interval over animals.
+
+    Groups stand side by side at each day.
 
     Parameters
     ----------
@@ -79,8 +154,21 @@ def performance_over_days(
         The axes.
     """
     with style():
-        ax = _axes(ax)
-        _draw_table(ax, day_table(values), "day", styles)
+        ax = axes_or_new(ax)
+        table = day_table(values)
+        groups = list(dict.fromkeys(table["group"]))
+        styles = group_styles(groups) if styles is None else styles
+        days = np.unique(table["day"])
+        step = 0.08 * float(np.diff(days).min()) if len(days) > 1 else 0.1
+        for number, group in enumerate(groups):
+            rows = table[table["group"] == group]
+            shown = rows["n_animals"] >= MIN_ANIMALS_FOR_INTERVAL
+            half = np.where(shown, rows["upper"] - rows["mean"], np.nan)
+            beside = rows["day"] + (number - (len(groups) - 1) / 2) * step
+            ax.errorbar(
+                beside, rows["mean"], half, marker=".", markersize=3, elinewidth=0.6, label=group, **styles[group].line
+            )
+        _whole_days(ax)
         ax.set_xlabel("Day")
         ax.set_ylabel(axis_label(values))
     return ax
@@ -111,60 +199,6 @@ def chance_line(ax: Axes, chance: float) -> None:
     )
 
 
-def recorded_curves(recorded: xr.DataArray | pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """
-    Curves of recorded animals, one table per animal.
-
-    Parameters
-    ----------
-    recorded : xarray.DataArray or pandas.DataFrame or None
-        As `decay_curve` takes it.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        Animal (empty text for a table without a column ``animal``) to columns ``lag_days``, ``mean`` and
-        ``sd_over_session_pairs``.
-    """
-    if recorded is None:
-        return {}
-    curves: dict[str, pd.DataFrame] = {}
-    if isinstance(recorded, pd.DataFrame):
-        named = recorded if "animal" in recorded else recorded.assign(animal="")
-        for name, rows in named.sort_values("lag_days").groupby("animal", sort=False):
-            curves[str(name)] = rows[["lag_days", "mean", "sd_over_session_pairs"]].reset_index(drop=True)
-        return curves
-    for number in range(recorded.sizes["animal"]):
-        table = lag_table(recorded.isel(animal=[number])).rename(columns={"sd_over_pairs": "sd_over_session_pairs"})
-        if len(table):
-            curves[str(recorded["animal"].values[number])] = table[["lag_days", "mean", "sd_over_session_pairs"]]
-    return curves
-
-
-def axis_label(values: xr.DataArray) -> str:
-    """
-    Label of an axis from the attributes of an array.
-
-    Parameters
-    ----------
-    values : xarray.DataArray
-        With ``long_name`` and ``units`` in its attributes; units ``"1"`` are left out.
-
-    Returns
-    -------
-    str
-        For example ``"Angle (degrees)"``.
-
-    Examples
-    --------
-    >>> axis_label(xr.DataArray(0.0, attrs={"long_name": "angle", "units": "degrees"}))
-    'Angle (degrees)'
-    """
-    name = str(values.attrs.get("long_name", values.name or "value")).replace("_", " ")
-    units = str(values.attrs.get("units", "1"))
-    return name[:1].upper() + name[1:] + ("" if units in ("1", "") else f" ({units})")
-
-
 def _draw_table(ax: Axes, table: pd.DataFrame, column: str, styles: Mapping[str, GroupStyle] | None) -> None:
     """One line per group, with a band over animals or with the spread over pairs."""
     groups = list(dict.fromkeys(table["group"]))
@@ -180,9 +214,6 @@ def _draw_table(ax: Axes, table: pd.DataFrame, column: str, styles: Mapping[str,
             ax.errorbar(rows[column], rows["mean"], spread, marker="o", elinewidth=0.6, label=group, **line)
 
 
-def _axes(ax: Axes | None) -> Axes:
-    """The given axes, or those of a new single-column figure."""
-    if ax is not None:
-        return ax
-    own: Axes = new_figure()[1][0]
-    return own
+def _whole_days(ax: Axes) -> None:
+    """Ticks at whole days."""
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))

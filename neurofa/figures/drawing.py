@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import xarray as xr
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -135,7 +136,7 @@ def new_figure(
     return figure, axes.ravel()
 
 
-def panel_letters(axes: Iterable[Axes]) -> None:
+def panel_letters(axes: Iterable[Axes], left: float = 22.0) -> None:
     """
     Write a bold lower-case letter at the upper left of every panel.
 
@@ -143,15 +144,61 @@ def panel_letters(axes: Iterable[Axes]) -> None:
     ----------
     axes : iterable of matplotlib.axes.Axes
         The panels in reading order.
+    left : float
+        How far left of the axes, points.
     """
     for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         figure = ax.get_figure(root=True)
         if figure is None:
             continue
-        shift = ScaledTranslation(-22 / 72, 4 / 72, figure.dpi_scale_trans)
+        shift = ScaledTranslation(-left / 72, 2 / 72, figure.dpi_scale_trans)
         ax.text(
             0, 1, letter, transform=ax.transAxes + shift, fontsize=8, fontweight="bold", va="bottom", ha="left"
         ).set_in_layout(False)
+
+
+def axis_label(values: xr.DataArray) -> str:
+    """
+    Label of an axis from the attributes of an array.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        With ``long_name`` and ``units`` in its attributes; units ``"1"`` are left out.
+
+    Returns
+    -------
+    str
+        For example ``"Angle (degrees)"``.
+
+    Examples
+    --------
+    >>> axis_label(xr.DataArray(0.0, attrs={"long_name": "angle", "units": "degrees"}))
+    'Angle (degrees)'
+    """
+    name = str(values.attrs.get("long_name", values.name or "value")).replace("_", " ")
+    units = str(values.attrs.get("units", "1"))
+    return name[:1].upper() + name[1:] + ("" if units in ("1", "") else f" ({units})")
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """
+    The given axes, or those of a new single-column figure.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        What a figure function was given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Where to draw.
+    """
+    if ax is not None:
+        return ax
+    own: Axes = new_figure()[1][0]
+    return own
 
 
 def save(
@@ -192,7 +239,7 @@ def save(
     png = entries | {"Title": name, "Description": drawing.caption, "Software": "neurofa"}
     pdf = {"Title": name, "Subject": drawing.caption, "Keywords": origin, "Creator": "neurofa", "CreationDate": None}
     files = {ending: folder / f"{name}.{ending}" for ending in ("png", "pdf", "csv", "txt")}
-    with style():
+    with style(), _fixed_layout(drawing.figure):
         with _aside(files["png"]) as aside:
             drawing.figure.savefig(aside, format="png", dpi=_DPI, metadata=png)
         with _aside(files["pdf"]) as aside:
@@ -202,6 +249,18 @@ def save(
     with _aside(files["txt"]) as aside:
         aside.write_text(drawing.caption + "\n", encoding="utf-8")
     return files
+
+
+@contextmanager
+def _fixed_layout(figure: Figure) -> Iterator[None]:
+    """Lay the figure out once, not again for every format."""
+    engine = figure.get_layout_engine()
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)
 
 
 @contextmanager

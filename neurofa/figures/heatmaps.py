@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 
 from neurofa.errors import ShapeError
-from neurofa.figures.curves import _axes, axis_label
-from neurofa.figures.drawing import style
+from neurofa.figures.drawing import axes_or_new, axis_label, style
 
 _MISSING = "#d9d9d9"
 
@@ -54,26 +52,18 @@ def session_matrix(
     values = values.transpose("session_a", "session_b")
     names = [str(name) for name in (values["session_a"].values if labels is None else labels)]
     with style():
-        ax = _axes(ax)
-        sns.heatmap(
-            values.values,
-            mask=~np.isfinite(values.values),
-            ax=ax,
-            vmin=vmin,
-            vmax=vmax,
-            cmap="viridis",
-            square=True,
-            cbar=colourbar,
-            cbar_kws={"label": axis_label(values), "shrink": 0.8} if colourbar else None,
-            xticklabels=False,
-            yticklabels=False,
-        )
+        ax = axes_or_new(ax)
         ax.set_facecolor(_MISSING)
+        drawn = ax.imshow(values.values, cmap="viridis", vmin=vmin, vmax=vmax, interpolation="none")
+        figure = ax.get_figure(root=True)
+        if colourbar and figure is not None:
+            figure.colorbar(drawn, ax=ax, label=axis_label(values), shrink=0.8)
         step = max(1, int(np.ceil(len(names) / 8)))
         ticks = np.arange(0, len(names), step)
-        ax.set_xticks(ticks + 0.5, names[::step])
-        ax.set_yticks(ticks + 0.5, names[::step], rotation=0)
+        ax.set_xticks(ticks, names[::step])
+        ax.set_yticks(ticks, names[::step])
         ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
         what = "Session" if labels is None else "Day"
         ax.set_xlabel(what)
         ax.set_ylabel(what)
@@ -118,7 +108,7 @@ def tuning_across_days(maps: xr.DataArray, *, ax: Axes | None = None, colourbar:
         image[:, place] = one.T
         missing[:, place] = np.where(np.isfinite(one.T), np.nan, 1.0)
     with style():
-        ax = _axes(ax)
+        ax = axes_or_new(ax)
         ax.imshow(missing, cmap="Greys", vmin=0, vmax=6, aspect="auto", interpolation="none")
         drawn = ax.imshow(image, cmap="magma", vmin=0, vmax=1, aspect="auto", interpolation="none")
         if colourbar:
@@ -134,7 +124,7 @@ def tuning_across_days(maps: xr.DataArray, *, ax: Axes | None = None, colourbar:
         ax.set_yticks([0, n_cells - 1] if n_cells > 1 else [0], ["1", str(n_cells)] if n_cells > 1 else ["1"])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        ax.set_ylabel("Cell", labelpad=-4)
+        ax.set_ylabel("Cell", labelpad=0)
     return ax
 
 

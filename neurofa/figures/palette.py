@@ -164,7 +164,9 @@ def group_legend(
     handles = [Line2D([], [], label=style.label or name, **style.line) for name, style in styles.items()]
     for number, name in enumerate(recorded):
         handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
-    return figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)))
+    return figure.legend(
+        handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), fontsize=7, frameon=False
+    )
 
 
 def recorded_marker(number: int) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.figure import Figure
 
-from neurofa.figures.curves import axis_label
-from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, new_figure, panel_letters
+from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, axis_label, new_figure, panel_letters, style
 from neurofa.figures.heatmaps import session_matrix
 from neurofa.figures.palette import styles_of
 from neurofa.figures.tables import group_sizes
@@ -88,13 +87,50 @@ def session_matrices(
     rows = -(-len(matrices) // columns)
     size = (DOUBLE_COLUMN_MM, 58.0 * rows) if columns > 1 else (SINGLE_COLUMN_MM, 72.0)
     figure, axes = new_figure(*size, rows, columns)
-    for ax in axes[len(matrices) :]:
-        ax.remove()
-    axes = axes[: len(matrices)]
-    for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
-        session_matrix(matrix, ax=ax, labels=labels[title], vmin=low, vmax=high, colourbar=False)
-        ax.set_title(title)
-    bar = figure.colorbar(axes[0].collections[0], ax=axes.tolist(), shrink=0.6, pad=0.02)
-    bar.set_label(axis_label(next(iter(matrices.values()))))
+    axes = used_axes(axes, len(matrices))
+    with style():
+        for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
+            session_matrix(matrix, ax=ax, labels=labels[title], vmin=low, vmax=high, colourbar=False)
+            ax.set_title(title)
+    shared_colourbar(figure, axes, axis_label(next(iter(matrices.values()))))
     panel_letters(axes if len(axes) > 1 else [])
     return figure, axes
+
+
+def used_axes(axes: npt.NDArray[np.object_], n_panels: int) -> npt.NDArray[np.object_]:
+    """
+    Take the axes that are not needed out of a figure.
+
+    Parameters
+    ----------
+    axes : numpy.ndarray
+        Axes of a figure.
+    n_panels : int
+        How many are needed.
+
+    Returns
+    -------
+    numpy.ndarray
+        The first `n_panels`.
+    """
+    for ax in axes[n_panels:]:
+        ax.remove()
+    return axes[:n_panels]
+
+
+def shared_colourbar(figure: Figure, axes: npt.NDArray[np.object_], label: str) -> None:
+    """
+    Draw one colour bar for several heat maps that share their limits.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    axes : numpy.ndarray
+        Its panels, each with an image.
+    label : str
+        What the colours mean.
+    """
+    with style():
+        bar = figure.colorbar(axes[0].images[-1], ax=axes.tolist(), shrink=0.6, pad=0.02, aspect=25, label=label)
+        bar.outline.set_visible(False)
