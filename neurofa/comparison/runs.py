@@ -44,7 +44,7 @@ def compare(
 
     Simulated animals are observed again as the recorded animal was (same frames, trials and number of cells) before
     anything is measured; a recorded run and another simulated run are taken as they are. Every recorded animal is a
-    reference of its own.
+    reference of its own; those with a single session are left out.
 
     Parameters
     ----------
@@ -175,37 +175,42 @@ def _against_run(
     """Scorecard and figures of a run against the animals or groups of another run."""
     theirs = load_recording(other)
     _check_sessions(theirs, other)
-    say(f"measuring {other.name}")
-    measured_there = _measure(theirs)
     if _is_simulated(theirs):
-        say("measuring the run")
-        measured = _measure(recording)
-        curves = _named(curves_of_recording(measured_there, by="group"), other, "group")
-        card = curve_scorecard(measured, curves, limits, reference_kind="simulated run")
-        return card, _drawings(measured, measured_there, f"against_{_plain(other.name)}")
-    doi = str(theirs.attrs.get("doi", ""))
-    curves = _named(curves_of_recording(measured_there, doi=doi, note="recorded run"), other, "animal")
-    names = list(dict.fromkeys(curves["animal"]))
+        return _against_simulated(recording, theirs, other, say, limits)
+    names = theirs["probe"].to_dataset()["animal"].values.astype(str).tolist()
+    alone = {name: one_animal(theirs, number) for number, name in enumerate(names)}
+    alone = {name: animal for name, animal in alone.items() if animal["probe"].sizes["session"] > 1}
+    say(f"measuring {other.name}")
+    measured_there = {name: _measure(animal) for name, animal in alone.items()}
+    simulated = _is_simulated(recording)
     cards: list[pd.DataFrame] = []
     drawings: dict[str, figures.Drawing] = {}
-    for name in names:
-        chosen = curves[curves["animal"] == name]
-        animal = measured_there["animal"].values.astype(str).tolist().index(name)
-        say(f"observing the run as {name} was recorded" if _is_simulated(recording) else "measuring the run")
-        measured = _measure(_observed_like(recording, one_animal(theirs, animal)))
-        simulated = _is_simulated(recording)
-        cards.append(_scored(measured if simulated else _apart(measured), chosen, limits, "recorded run"))
-        others = measured_there.isel(animal=[n for n in range(len(names)) if n != animal])
-        if simulated and others.sizes["animal"]:
-            cards.append(_scored(_apart(others), chosen, limits, "recorded run"))
+    for name, recorded in measured_there.items():
+        curves = _named(curves_of_recording(recorded, doi=str(theirs.attrs.get("doi", "")), note="recorded run"), other)
+        say(f"observing the run as {name} was recorded" if simulated else "measuring the run")
+        measured = _measure(_observed_like(recording, alone[name]) if simulated else recording)
+        cards.append(_scored(measured if simulated else _apart(measured), curves, limits))
+        for mate in [mate for mate in measured_there if simulated and mate != name]:
+            cards.append(curve_scorecard(_apart(measured_there[mate]), curves, limits, reference_kind="recorded run"))
         suffix = f"against_{_plain(other.name)}" + (f"_{_plain(name)}" if len(names) > 1 else "")
-        drawings |= _drawings(measured, measured_there.isel(animal=[animal]), suffix)
+        drawings |= _drawings(measured, recorded, suffix)
     return pd.concat(cards, ignore_index=True), drawings
 
 
-def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float], kind: str) -> pd.DataFrame:
-    """A scorecard of curves; refused where nothing at all can be compared."""
-    card = curve_scorecard(measured, curves, limits, reference_kind=kind)
+def _against_simulated(
+    recording: xr.DataTree, theirs: xr.DataTree, other: Path, say: Progress, limits: Mapping[str, float]
+) -> tuple[pd.DataFrame, dict[str, figures.Drawing]]:
+    """The same against the groups of a simulated run: both as they were observed."""
+    say(f"measuring {other.name} and the run")
+    measured_there, measured = _measure(theirs), _measure(recording)
+    curves = _named(curves_of_recording(measured_there, by="group", note="simulated run"), other, "group ")
+    card = curve_scorecard(measured, curves, limits, reference_kind="simulated run")
+    return card, _drawings(measured, measured_there, f"against_{_plain(other.name)}")
+
+
+def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
+    """A scorecard of a recorded animal's curves; refused where nothing at all can be compared."""
+    card = curve_scorecard(measured, curves, limits, reference_kind="recorded run")
     if card.empty or not (card["verdict"] != "not comparable").any():
         why = card["reason"].iloc[0] if len(card) else "no pair of sessions has a value"
         raise RecordingError(f"the run and {curves['reference'].iloc[0]} share no measure that can be compared: {why}")
@@ -213,9 +218,7 @@ def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, flo
 
 
 def _observed_like(recording: xr.DataTree, like: xr.DataTree) -> xr.DataTree:
-    """Simulated animals as the recorded one was observed; recorded animals as they are."""
-    if not _is_simulated(recording):
-        return recording
+    """Simulated animals as the recorded one was observed."""
     mine, theirs = recording["probe"].sizes["stimulus"], like["probe"].sizes["stimulus"]
     if mine != theirs:
         raise RecordingError(
@@ -278,11 +281,10 @@ def _drawings(measured: xr.Dataset, recorded: xr.Dataset, suffix: str) -> dict[s
     return {f"{ANALYSIS}_{suffix}": drawn}
 
 
-def _named(curves: pd.DataFrame, other: Path, what: str) -> pd.DataFrame:
+def _named(curves: pd.DataFrame, other: Path, prefix: str = "") -> pd.DataFrame:
     """Curves with the name that the scorecard gives to their reference."""
     if curves.empty:
         raise RecordingError(f"nothing that can be compared was measured in {other}; it needs two sessions or more")
-    prefix = "" if what == "animal" else "group "
     return curves.assign(reference=prefix + curves["animal"] + f" (run {other.name})")
 
 

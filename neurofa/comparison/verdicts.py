@@ -96,11 +96,12 @@ def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate") -
         sessions stand at lag 0. With several layers the group's name is followed by the layer's.
     """
     summary = summarise(tidy({"drift_over_days": measured})) if isinstance(measured, xr.Dataset) else measured
-    summary = summary.fillna({"variable": "", "condition": "", "step": "", "layer": ""})
+    text = ["variable", "group", "layer", "condition", "step"]
+    summary = summary.assign(**summary[text].astype(object).fillna("").astype(str))
     plain = (summary["variable"] == variable) & (summary["condition"] == "") & (summary["step"] == "")
     table = summary[plain].copy()
     if table["layer"].nunique() > 1:
-        table["group"] = table["group"].astype(str) + " (" + table["layer"].astype(str) + ")"
+        table["group"] = table["group"] + " (" + table["layer"] + ")"
     columns = ["measure", "group", "lag_days", "mean", "lower", "upper", "n_animals", "n_pairs", "sd_over_pairs"]
     return table[columns].reset_index(drop=True)
 

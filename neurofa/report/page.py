@@ -86,7 +86,8 @@ def _section(folder: Path) -> dict[str, Any]:
     scorecard = read_scorecard(folder)
     counts = _table(folder / COUNTS_FILE)
     facts, simulated = _facts(folder, protocol, provenance)
-    rows = folded(scorecard)
+    labels = _labels(protocol)
+    rows = folded(scorecard, labels)
     measured = _table(folder / "measures.csv")
     if not simulated and len(measured):
         measured["group"] = measured["animal"]  # recorded animals are never pooled
@@ -95,10 +96,10 @@ def _section(folder: Path) -> dict[str, Any]:
         "description": " ".join(str(protocol.get("description", "")).split()),
         "verb": "simulated" if simulated else "recorded",
         "facts": facts,
-        "findings": findings(measured, counts, _labels(protocol)),
+        "findings": findings(measured, counts, labels),
         "figures": _figures(folder / "figures"),
-        "counts": counts.to_dict("records"),
-        "cards": cards(scorecard),
+        "counts": [row | {"group": labels.get(row["group"], row["group"])} for row in counts.to_dict("records")],
+        "cards": cards(scorecard, labels),
         "folded": rows,
         "n_folded": sum(row["n"] for row in rows),
         "protocol": text,

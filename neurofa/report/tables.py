@@ -1,14 +1,15 @@
 """The scorecard as a reader wants it: one table per reference with groups side by side, and what cannot be compared."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurofa.comparison.verdicts import ALL_GROUPS
+from neurofa.comparison.verdicts import ALL_GROUPS, CURVE_MEASURES
 
 
-def cards(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
+def cards(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     Arrange the rows that have a verdict.
 
@@ -16,6 +17,8 @@ def cards(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     ----------
     scorecard : pandas.DataFrame
         Columns as in `neurofa.comparison.COLUMNS`.
+    labels : mapping of str to str
+        Group to its name in text; groups that are not in it keep their own.
 
     Returns
     -------
@@ -23,23 +26,33 @@ def cards(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
         One per reference: reference, kind, doi, reason, column (heading of the published values), groups, rows.
     """
     judged = scorecard[scorecard["verdict"] != "not comparable"]
-    return [_card(str(name), points) for name, points in judged.groupby("reference", sort=False)]
+    order = {measure: number for number, measure in enumerate(CURVE_MEASURES)}
+    place = judged["measure"].map(order).fillna(len(order))
+    judged = judged.assign(_place=place).sort_values("_place", kind="stable")
+    by_reference = dict(list(judged.groupby("reference", sort=False)))
+    return [
+        _card(str(name), by_reference[name], labels)
+        for name in dict.fromkeys(scorecard["reference"])
+        if name in by_reference
+    ]
 
 
-def _card(reference: str, points: pd.DataFrame) -> dict[str, Any]:
+def _card(reference: str, points: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Any]:
     """One reference."""
     groups = list(dict.fromkeys(points["group"]))
     rows = []
     for measure, of_measure in points.groupby("measure", sort=False):
         by_lag = list(of_measure.groupby("lag_days", sort=True, dropna=False))
-        for number, (lag, at_lag) in enumerate(by_lag):
-            own = {row["group"]: _cell(row) for row in at_lag.to_dict("records")}
+        decimals = 1 if of_measure["published"].abs().max() >= 10 else 3
+        for number, (_, at_lag) in enumerate(by_lag):
+            lag = float(at_lag["lag_days"].iloc[0])
+            own = {row["group"]: _cell(row, decimals) for row in at_lag.to_dict("records")}
             rows.append(
                 {
                     "measure": str(measure).replace("_", " "),
                     "span": len(by_lag) if number == 0 else 0,
-                    "lag": _number(lag),
-                    "published": _published(at_lag.iloc[0].to_dict()),
+                    "lag": f"{lag:g}" if np.isfinite(lag) else "",
+                    "published": _published(at_lag.iloc[0].to_dict(), decimals),
                     "cells": [own.get(group) for group in groups],
                 }
             )
@@ -51,12 +64,12 @@ def _card(reference: str, points: pd.DataFrame) -> dict[str, Any]:
         "doi": str(first["doi"]),
         "reason": reasons[:1].upper() + reasons[1:] + "." if reasons else "",
         "column": "Published" if first["reference_kind"] == "published statistic" else "Recorded",
-        "groups": [str(group).replace("_", " ") for group in groups],
+        "groups": [labels.get(str(group), str(group).replace("_", " ")) for group in groups],
         "rows": rows,
     }
 
 
-def folded(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
+def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     Gather the rows that cannot be compared: one entry per source, measure and reason.
 
@@ -64,6 +77,8 @@ def folded(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     ----------
     scorecard : pandas.DataFrame
         Columns as in `neurofa.comparison.COLUMNS`.
+    labels : mapping of str to str
+        Group to its name in text.
 
     Returns
     -------
@@ -76,7 +91,8 @@ def folded(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     rows["source"] = inner.where(published, rows["reference"])
     entries = []
     for (source, doi, measure, reason), alike in rows.groupby(["source", "doi", "measure", "reason"], sort=False):
-        groups = [str(group).replace("_", " ") for group in dict.fromkeys(alike["group"]) if group != ALL_GROUPS]
+        named = [str(group) for group in dict.fromkeys(alike["group"]) if group != ALL_GROUPS]
+        groups = [labels.get(group, group.replace("_", " ")) for group in named]
         lags = sorted(set(alike["lag_days"].dropna()))
         values = alike["published"].to_numpy(dtype=float)
         span = [_number(values.min()), _number(values.max())]
@@ -95,32 +111,24 @@ def folded(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     return entries
 
 
-def _cell(row: dict[Any, Any]) -> dict[str, str]:
+def _cell(row: dict[Any, Any], decimals: int) -> dict[str, str]:
     """One group's value, interval and verdict."""
-    interval = "" if np.isnan(row["ci_low"]) else f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
+    low, high = (f"{row[name]:.{min(decimals, 2)}f}" for name in ("ci_low", "ci_high"))
+    value = f"{row['simulated']:.{decimals}f}"
+    interval = "" if np.isnan(row["ci_low"]) else f"[{low}, {high}]"
     verdict = str(row["verdict"])
-    return {
-        "value": _number(row["simulated"]),
-        "interval": interval,
-        "verdict": verdict,
-        "css": verdict.replace(" ", "-"),
-    }
+    return {"value": value, "interval": interval, "verdict": verdict, "css": verdict.replace(" ", "-")}
 
 
-def _published(row: dict[Any, Any]) -> str:
+def _published(row: dict[Any, Any], decimals: int) -> str:
     """The value with its tolerance or interval."""
-    value = _number(row["published"])
+    value = f"{row['published']:.{decimals}f}"
     if np.isfinite(row["tolerance"]):
-        return f"{value} ± {_number(row['tolerance'])}"
-    low, high = (_number(row[name]) if np.isfinite(row[name]) else "" for name in ("lower", "upper"))
+        return f"{value} ± {row['tolerance']:.{decimals}f}"
+    low, high = (f"{row[name]:.{decimals}f}" if np.isfinite(row[name]) else "" for name in ("lower", "upper"))
     return f"{value} [{low}, {high}]"
 
 
-def _number(value: Any) -> str:
-    """Three digits behind the point at most, three significant digits from 10 on."""
-    number = float(value)
-    if not np.isfinite(number):
-        return ""
-    if number == round(number):
-        return f"{number:.0f}"
-    return f"{number:.3g}" if abs(number) >= 1 or abs(number) < 0.001 else f"{number:.3f}".rstrip("0")
+def _number(value: float) -> str:
+    """Three significant digits."""
+    return f"{value:.3g}"

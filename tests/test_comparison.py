@@ -1,0 +1,400 @@
+"""Verdicts on cases worked out by hand, counts of points, and runs held against recorded and simulated runs."""
+
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from neurofa import comparison, references
+from neurofa.analysis import analyse, write_results
+from neurofa.comparison import count_inside, curve_scorecard, published_scorecard, verdict
+from neurofa.errors import ConfigError, RecordingError, RunFolderError
+from neurofa.recording import build_recording, load_recording, write_recording
+from tests.synthetic import make_recording
+
+NAN = float("nan")
+PV = "population_vector_correlation"
+
+
+def measured_from(values_by_measure, n_animals=3, days=(0.0, 2.0, 4.0), offsets=(-0.01, 0.0, 0.01), group="walk"):
+    """A measured dataset in which every pair of a lag has the given value, plus one offset per animal."""
+    days = np.asarray(days)
+    lag = np.round(np.abs(days[None, :] - days[:, None]), 6)
+    variables = {}
+    for measure, values in values_by_measure.items():
+        scale = 100.0 if measure.endswith("_deg") else 1.0
+        if "split_half" in measure:
+            one = np.full(len(days), values[0.0])
+            dims = ("variable", "animal", "layer", "session")
+        else:
+            one = np.vectorize(lambda gap, values=values: values.get(gap, NAN), otypes=[float])(lag)
+            dims = ("variable", "animal", "layer", "session_a", "session_b")
+        stacked = np.stack([one + scale * offset for offset in offsets[:n_animals]])
+        variables[measure] = (dims, stacked[None, :, None])
+    coords = {
+        "variable": ["rate"],
+        "layer": ["hidden_1"],
+        "animal": [f"{group}-{index}" for index in range(n_animals)],
+        "group": ("animal", [group] * n_animals),
+        "day": (("animal", "session"), np.tile(days, (n_animals, 1))),
+    }
+    return xr.Dataset(variables, coords=coords)
+
+
+def curve(mean, lag_days, sd=(), n=(), measure=PV, definition="unsmoothed_maps_cells_in_both"):
+    count = len(mean)
+    rows = pd.DataFrame({"measure": measure, "lag_days": lag_days, "mean": mean, "definition": definition})
+    rows["sd_over_session_pairs"] = sd or [0.0] * count
+    rows["n_session_pairs"] = n or [1] * count
+    return rows.assign(
+        animal="M1", species="mouse", area="CA1", citation="Who 2020, Where", year="2020", doi="10.1/x", note=""
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "lower", "upper", "expected"),
+    [
+        (0.5, 0.4, 0.6, "inside"),
+        (0.4, 0.4, 0.6, "inside"),
+        (0.6, 0.4, 0.6, "inside"),
+        (0.1 + 0.2, 0.1, 0.3, "inside"),
+        (0.39, 0.4, 0.6, "below"),
+        (0.61, 0.4, 0.6, "above"),
+        (0.1, NAN, 0.3, "inside"),
+        (0.4, NAN, 0.3, "above"),
+        (0.4, 0.5, NAN, "below"),
+        (NAN, 0.4, 0.6, "not comparable"),
+        (0.5, NAN, NAN, "not comparable"),
+    ],
+)
+def test_verdict(value, lower, upper, expected):
+    assert verdict(value, lower, upper) == expected
+
+
+def test_curve_points_are_judged_by_the_stated_tolerance():
+    measured = measured_from({PV: {2.0: 0.60, 4.0: 0.50}})
+    recorded = curve([0.64, 0.40, 0.30], [2.0, 4.0, 6.0])
+    card = curve_scorecard(measured, recorded, {PV: 0.05})
+    assert list(card.columns) == list(comparison.COLUMNS)
+    assert card["verdict"].tolist() == ["inside", "above", "not comparable"]
+    assert card["reason"].iloc[0] == "stated tolerance"
+    assert "lag not covered: the group has lags of 2, 4 days" in card["reason"].iloc[2]
+    assert card["lower"].iloc[0] == pytest.approx(0.59) and card["upper"].iloc[0] == pytest.approx(0.69)
+    assert card["simulated"].iloc[0] == pytest.approx(0.60)
+    # three animals at 0.59, 0.60, 0.61: sd 0.01, Student t with 2 degrees of freedom
+    assert card["ci_high"].iloc[0] - 0.60 == pytest.approx(4.3027 * 0.01 / np.sqrt(3), rel=1e-4)
+    assert card["reference"].iloc[0] == "M1 (Who 2020, Where)"
+
+
+def test_without_a_stated_tolerance_the_pooled_spread_of_the_recorded_curve_counts():
+    measured = measured_from({PV: {2.0: 0.60, 4.0: 0.50}})
+    recorded = curve([0.65, 0.56], [2.0, 4.0], sd=[0.03, 0.06], n=[4, 2])
+    card = curve_scorecard(measured, recorded)
+    expected = np.sqrt((4 * 0.03**2 + 2 * 0.06**2) / (3 + 1))
+    assert card["tolerance"].to_numpy() == pytest.approx([expected, expected])
+    assert card["verdict"].tolist() == ["inside", "below"]
+    assert "spread over the recorded session pairs" in card["reason"].iloc[0]
+
+
+def test_curves_that_cannot_be_compared_say_why():
+    measured = measured_from({PV: {2.0: 0.60}})
+    single = curve_scorecard(measured, curve([0.6], [2.0]))
+    assert single["verdict"].tolist() == ["not comparable"]
+    assert single["reason"].iloc[0].startswith("no interval")
+    assert single["group"].tolist() == ["all groups"]
+    other = curve_scorecard(measured, curve([0.6], [2.0], definition="smoothed_maps"), {PV: 0.1})
+    assert "other definition: 'smoothed_maps'" in other["reason"].iloc[0]
+    missing = curve_scorecard(measured, curve([0.6], [2.0], measure="ensemble_rate_correlation"), {})
+    assert "the run has no measure 'ensemble_rate_correlation'" in missing["reason"].iloc[0]
+
+
+def test_impossible_tolerances_are_refused():
+    measured, recorded = measured_from({PV: {2.0: 0.6}}), curve([0.6], [2.0])
+    with pytest.raises(ConfigError, match="did you mean 'population_vector_correlation'"):
+        curve_scorecard(measured, recorded, {"population_vector_corelation": 0.1})
+    with pytest.raises(ConfigError, match="must be a number above 0"):
+        curve_scorecard(measured, recorded, {PV: -0.1})
+
+
+def shipped_curves_as_measured(shift=0.0, overlap_shift=0.0):
+    curves = references.load_curves()
+    values = {
+        measure: dict(zip(rows["lag_days"], rows["mean"], strict=True)) for measure, rows in curves.groupby("measure")
+    }
+    for measure in values:
+        move = overlap_shift if measure == "overlap_of_detected_cells" else shift
+        values[measure] = {lag: value + move for lag, value in values[measure].items()}
+    return curves, measured_from(values, days=np.arange(0.0, 16.0, 2.0))
+
+
+def test_all_fifty_points_of_the_recorded_mouse_are_counted():
+    curves, measured = shipped_curves_as_measured()
+    counts = count_inside(curve_scorecard(measured, curves))
+    assert len(counts) == 1
+    row = counts.iloc[0]
+    assert (row["inside"], row["of"], row["inside_without_overlap"], row["of_without_overlap"]) == (50, 50, 43, 43)
+    assert row["comparable"] == 50
+
+
+def test_overlap_is_counted_apart():
+    curves, measured = shipped_curves_as_measured(overlap_shift=0.3)
+    row = count_inside(curve_scorecard(measured, curves)).iloc[0]
+    assert (row["inside"], row["inside_without_overlap"]) == (43, 43)
+
+
+def test_points_without_a_lag_count_as_missed_and_each_group_on_its_own():
+    curves, measured = shipped_curves_as_measured()
+    short = measured.isel(session=slice(0, 5), session_a=slice(0, 5), session_b=slice(0, 5))
+    row = count_inside(curve_scorecard(short, curves)).iloc[0]
+    assert (row["inside"], row["of"], row["comparable"]) == (1 + 7 * 4, 50, 1 + 7 * 4)
+    groups = measured.assign_coords(group=("animal", ["a", "a", "b"]))
+    counts = count_inside(curve_scorecard(groups, curves))
+    assert counts["group"].tolist() == ["a", "b"]
+    assert (counts["of"] == 50).all()
+
+
+def test_animals_are_averaged_after_their_own_pairs():
+    measured = measured_from({PV: {2.0: 0.0}}, n_animals=2, offsets=(0.2, 0.8))
+    measured[PV].values[0, 1, 0, 1, 2] = np.nan
+    means = comparison.curves_by_lag(measured)
+    assert means["mean"].tolist() == pytest.approx([0.5])
+    assert means["n_pairs"].tolist() == [3]
+
+
+def test_layers_are_groups_of_their_own():
+    one = measured_from({PV: {2.0: 0.6}})
+    both = xr.concat([one, one.assign_coords(layer=["hidden_2"])], dim="layer", data_vars="minimal")
+    assert set(comparison.curves_by_lag(both)["group"]) == {"walk (hidden_1)", "walk (hidden_2)"}
+
+
+def statistic(**changes):
+    row = references.load_references().set_index("id", drop=False).loc[["REC22-PV-S03"]].copy()
+    row.loc[:, ["definition", "lag_days", "value", "lower", "upper"]] = [
+        ["unsmoothed_maps_cells_in_both", 2.0, 0.55, 0.50, 0.62]
+    ]
+    for column, value in changes.items():
+        row[column] = value
+    return row
+
+
+def test_published_statistics_of_equal_definition_area_and_lag_get_a_verdict():
+    measured = measured_from({PV: {2.0: 0.60}})
+    card = published_scorecard(measured, statistic(), area="CA1", species="mouse")
+    assert card["verdict"].tolist() == ["inside"]
+    assert "not a 95 % interval" in card["reason"].iloc[0]
+    assert card["group"].tolist() == ["walk"]
+    assert published_scorecard(measured, statistic(upper=0.58), area="CA1", species="mouse")["verdict"].tolist() == [
+        "above"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "reason"),
+    [
+        ({}, {"area": "", "species": "mouse"}, "the protocol does not say which area it stands for"),
+        ({"area": "V1"}, {"area": "CA1", "species": "mouse"}, "area differs: V1"),
+        ({"species": "rat"}, {"area": "CA1", "species": "mouse"}, "species differs: rat"),
+        ({"definition": "rechavi_maps"}, {"area": "CA1", "species": "mouse"}, "novel on day 1"),
+        ({"measure": "fingerprint_auc"}, {"area": "CA1", "species": "mouse"}, "no measure of this package computes it"),
+        ({"measure": "cross_day_decoding_accuracy", "definition": "correlation_decoder_of_passes"},
+         {"area": "CA1", "species": "mouse"}, "the run has no measure"),
+        ({"lower": NAN, "upper": NAN, "interval_kind": "none"}, {"area": "CA1", "species": "mouse"}, "no interval"),
+        ({"lag_days": NAN}, {"area": "CA1", "species": "mouse"}, "no lag in days"),
+        ({"lag_days": 3.0}, {"area": "CA1", "species": "mouse"}, "lag not covered"),
+    ],
+)  # fmt: skip
+def test_published_statistics_that_differ_are_not_comparable_with_the_reason(changes, facts, reason):
+    card = published_scorecard(measured_from({PV: {2.0: 0.60}}), statistic(**changes), **facts)
+    assert card["verdict"].tolist() == ["not comparable"]
+    assert reason in card["reason"].iloc[0]
+    assert card["simulated"].isna().all()
+
+
+def test_nothing_of_the_shipped_table_is_bent_to_fit_a_linear_track():
+    _, measured = shipped_curves_as_measured()
+    card = published_scorecard(measured, references.load_references(), area="CA1", species="mouse")
+    assert len(card) == 198
+    assert set(card["verdict"]) == {"not comparable"}
+    assert (card["reason"] != "").all()
+    assert count_inside(card).empty
+
+
+# runs
+
+
+def small(n_animals=2, groups=("walk", "still"), **options):
+    return make_recording(n_animals=n_animals, n_sessions=4, n_bins=4, n_units=25, groups=groups, **options)
+
+
+def as_recorded(n_animals=1, n_sessions=4, **options):
+    """A recording without true rates, animals M0, M1, ..."""
+    tree = make_recording(
+        n_animals=n_animals, n_sessions=n_sessions, n_bins=4, n_units=25, groups=("recorded",), **options
+    )
+    probe = tree["probe"].to_dataset().drop_vars(["true_rate", "latent_rate", "correct"])
+    return build_recording(
+        probe.assign_coords(animal=[f"M{index}" for index in range(n_animals)]), attrs={"doi": "10.1/r"}
+    )
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures take seconds; one test draws them."""
+    monkeypatch.setattr("neurofa.comparison.runs._drawings", lambda *arguments: {})
+
+
+PROTOCOL = """
+name = "small"
+[references]
+area = "CA1"
+tables = ["ca1_linear_track_curves", "drift_statistics"]
+[references.tolerances]
+population_vector_correlation = 0.05
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "small-1"
+    folder.mkdir()
+    write_recording(small(), folder / "recording.zarr")
+    (folder / "protocol.toml").write_text(PROTOCOL)
+    return folder
+
+
+@pytest.fixture
+def mice(tmp_path):
+    folder = tmp_path / "two mice"
+    folder.mkdir()
+    write_recording(as_recorded(2, seed=3), folder / "recording.zarr")
+    return folder
+
+
+@pytest.fixture
+def observed(monkeypatch):
+    """Stands for the observation: notes what it was asked for and returns the recording."""
+    asked = []
+
+    def observe(recording, like):
+        asked.append(like)
+        return recording
+
+    monkeypatch.setitem(sys.modules, "neurofa.observation", types.SimpleNamespace(observe=observe))
+    return asked
+
+
+def test_a_run_is_held_against_the_tables_of_its_protocol(run):
+    said = []
+    card = comparison.compare(run, progress=said.append)
+    assert said
+    assert set(card["reference_kind"]) == {"recorded curve", "published statistic"}
+    pv = card[(card["measure"] == PV) & (card["reference_kind"] == "recorded curve") & (card["lag_days"] == 2)]
+    assert set(pv["tolerance"]) == {0.05}
+    written = comparison.read_scorecard(run)
+    assert len(written) == len(card)
+    assert written["verdict"].tolist() == card["verdict"].tolist()
+    counts = pd.read_csv(run / "counts.csv")
+    assert counts["group"].tolist() == ["walk", "still"]
+    assert counts.to_dict("records") == card.attrs["counts"]
+    assert "do not tell the mechanisms apart" in card.attrs["interpretation"]
+    assert "fitted, not predicted" in card.attrs["interpretation"]
+    assert "do not tell the mechanisms apart" in (run / "report.html").read_text()
+
+
+def test_the_summary_of_a_run_gives_the_same_scorecard_as_measuring_again(run):
+    before = comparison.compare(run)
+    write_results(run, analyse(load_recording(run), ["drift_over_days"]), {})
+    after = comparison.compare(run)
+    assert before["verdict"].tolist() == after["verdict"].tolist()
+    np.testing.assert_allclose(before["simulated"], after["simulated"], atol=1e-6)
+
+
+def test_every_recorded_animal_is_a_reference_and_the_run_is_observed_as_each_was(run, mice, observed):
+    comparison.compare(run)
+    card = comparison.compare(run, mice)
+    assert [like["probe"]["animal"].values.tolist() for like in observed] == [["M0"], ["M1"]]
+    assert set(card["reference"]) == {"M0 (run two mice)", "M1 (run two mice)"}
+    assert set(card["doi"]) == {"10.1/r"}
+    assert set(card["group"]) == {"walk", "still", "M0 (recorded)", "M1 (recorded)"}
+    of_m0 = card[card["reference"] == "M0 (run two mice)"]
+    assert "M0 (recorded)" not in set(of_m0["group"])
+    assert {row["of"] for row in card.attrs["counts"]} == {1 + 7 * 3}
+    whole = comparison.read_scorecard(run)
+    assert {"recorded curve", "published statistic", "recorded run"} == set(whole["reference_kind"])
+    names = {file.stem for file in (run / "figures").glob("*.png")}
+    assert {"drift_decay_against_two_mice_M0", "drift_decay_against_two_mice_M1"} <= names
+
+
+def test_comparing_again_replaces_the_rows_of_the_same_reference(run, mice, observed, undrawn):
+    comparison.compare(run)
+    card = comparison.compare(run, mice)
+    whole = comparison.read_scorecard(run)
+    comparison.compare(run, mice, tolerances={PV: 9.0})
+    again = comparison.read_scorecard(run)
+    assert len(again) == len(whole) > len(card)
+    assert (again[again["measure"] == PV].query("reference_kind == 'recorded run'")["tolerance"] == 9.0).all()
+
+
+def test_a_recorded_animal_meets_itself_everywhere_and_is_not_observed_again(mice, observed, undrawn, tmp_path):
+    card = comparison.compare(mice, mice, out=tmp_path / "elsewhere")
+    assert observed == []
+    itself = card[(card["reference"] == "M0 (run two mice)") & (card["group"] == "M0 (recorded)")]
+    assert set(itself["verdict"]) == {"inside"}
+    assert (tmp_path / "elsewhere" / "scorecard.csv").is_file()
+    assert not (mice / "scorecard.csv").exists()
+
+
+def test_two_simulated_runs_are_compared_group_by_group(run, tmp_path, observed, undrawn):
+    other = tmp_path / "other-1"
+    other.mkdir()
+    write_recording(small(seed=5), other / "recording.zarr")
+    card = comparison.compare(run, other, out=tmp_path / "out")
+    assert observed == []
+    assert set(card["reference_kind"]) == {"simulated run"}
+    assert set(card["reference"]) == {"group walk (run other-1)", "group still (run other-1)"}
+
+
+def test_one_animal_is_cut_out_without_the_padding_of_the_others():
+    tree = as_recorded(2)
+    probe = tree["probe"].to_dataset().copy(deep=True)
+    probe["day"].values[1, 3] = np.nan
+    probe["duration"].values[1, :, :, 3] = 0
+    probe["detected"].values[1, :, 20:] = False
+    alone = comparison.one_animal(build_recording(probe), 1)["probe"]
+    assert dict(alone.sizes) == {"animal": 1, "session": 3, "stimulus": 8, "repeat": 3, "unit": 20}
+    assert alone["animal"].values.tolist() == ["M1"]
+
+
+def test_what_cannot_be_compared_is_refused_in_one_sentence(run, tmp_path, observed, undrawn):
+    with pytest.raises(RunFolderError, match="there is no such folder"):
+        comparison.compare(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match=r"it has no recording\.zarr"):
+        comparison.compare(run, tmp_path / "empty")
+    single = tmp_path / "single"
+    single.mkdir()
+    write_recording(as_recorded(n_sessions=1), single / "recording.zarr")
+    with pytest.raises(RecordingError, match="1 session"):
+        comparison.compare(run, single)
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    write_recording(as_recorded(days_between=3.5, n_repeats=1), apart / "recording.zarr")
+    with pytest.raises(RecordingError, match="share no measure that can be compared"):
+        comparison.compare(run, apart)
+    wide = tmp_path / "wide"
+    wide.mkdir()
+    tree = make_recording(n_animals=1, n_bins=6, n_units=20, groups=("recorded",))
+    write_recording(
+        build_recording(tree["probe"].to_dataset().drop_vars(["true_rate", "latent_rate"])), wide / "recording.zarr"
+    )
+    with pytest.raises(RecordingError, match="8 stimuli, the recording 12"):
+        comparison.compare(run, wide)
+
+
+def test_a_scorecard_with_other_columns_is_refused(run):
+    (run / "scorecard.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(RunFolderError, match="other columns than a scorecard"):
+        comparison.compare(run)
