@@ -253,7 +253,9 @@ class Cohort:
             for key, value in parameters.items():
                 own = [processes[name][key] for processes in of_members]
                 if isinstance(value, int | float | list) and not isinstance(value, bool):
-                    own = [one[m.index] if isinstance(one, list) else one for one, m in zip(own, self.members, strict=True)]
+                    own = [
+                        one[m.index] if isinstance(one, list) else one for one, m in zip(own, self.members, strict=True)
+                    ]
                     values[key] = self._tensor(np.array(own, dtype=float))
                 else:
                     values[key] = value
@@ -291,7 +293,9 @@ class Cohort:
         self.build_rule(self.rates).birth(network, draws)
         if self.protocol.rule.choices()[0] == "centred_target":
             n_output = self.targets.shape[1]
-            network.memory["target_sum"] = torch.zeros_like(self.targets[:1]).expand(len(self.members), 1, n_output).clone()
+            network.memory["target_sum"] = (
+                torch.zeros_like(self.targets[:1]).expand(len(self.members), 1, n_output).clone()
+            )
             network.memory["target_count"] = torch.zeros_like(self.rates.hidden)
             network.memory["performance"] = torch.zeros_like(self.rates.hidden)
         return network
@@ -324,12 +328,15 @@ def animal_stimuli(member: Member) -> Stimuli:
     generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
     stimuli = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
     if not isinstance(stimuli, Stimuli):
-        raise ConfigError(f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}")
+        raise ConfigError(
+            f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"
+        )
     stimuli.check(own.kind)
     batch = member.protocol.schedule.batch_size
     if batch and stimuli.inputs.shape[0] % batch:
         raise ConfigError(
-            f"schedule.batch_size {batch} does not divide the {stimuli.inputs.shape[0]} stimuli; choose a divisor, or 0 for all"
+            f"schedule.batch_size {batch} does not divide the {stimuli.inputs.shape[0]} stimuli; "
+            "choose a divisor, or 0 for all"
         )
     return stimuli
 
@@ -356,5 +363,7 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"engine.device '{name}' is not available here; use cpu, or install torch for that device") from error
+        raise ConfigError(
+            f"engine.device '{name}' is not available here; use cpu, or install torch for that device"
+        ) from error
     return device

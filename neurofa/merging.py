@@ -70,7 +70,9 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     for number, members in enumerate(found):
         rows = [order.index(member) for member in members]
         for session in range(len(members[0].protocol.schedule.days)):
-            with xr.open_zarr(sessions / f"batch-{number}-session-{session:04d}.zarr", consolidated=False, chunks=None) as one:
+            with xr.open_zarr(
+                sessions / f"batch-{number}-session-{session:04d}.zarr", consolidated=False, chunks=None
+            ) as one:
                 days[rows, session] = one.attrs["day"]
                 experience[rows, session] = one.attrs["experience"]
                 _copy_session(arrays, one, rows, session, members[0].protocol.network.hidden, widths)
@@ -87,7 +89,9 @@ def _layers(found: list[list[Member]]) -> list[list[int]]:
     return [[own[number] for own in hidden if len(own) > number] for number in range(depth)]
 
 
-def _sizes(found: list[list[Member]], n_animals: int, n_units: int, sessions: Path) -> tuple[_Sizes, dict[str, np.ndarray]]:
+def _sizes(
+    found: list[list[Member]], n_animals: int, n_units: int, sessions: Path
+) -> tuple[_Sizes, dict[str, np.ndarray]]:
     """Sizes of the merged recording, and the labels of the stimuli, which all groups share."""
     repeats, outputs, trials, labels = [], [], [], []
     for number, members in enumerate(found):
@@ -97,10 +101,14 @@ def _sizes(found: list[list[Member]], n_animals: int, n_units: int, sessions: Pa
             outputs.append(first.sizes["output_unit"])
             trials.append(first.sizes["trial"])
         for member in {member.group: member for member in members}.values():
-            rate, duration, _ = observe_animal(member.protocol, 0, np.ones((1, len(labels[-1]["stimulus"]), 2)), np.zeros(1))
+            rate, duration, _ = observe_animal(
+                member.protocol, 0, np.ones((1, len(labels[-1]["stimulus"]), 2)), np.zeros(1)
+            )
             repeats.append(duration.shape[2])
     if any(set(own) != set(labels[0]) or any(not np.array_equal(own[k], labels[0][k]) for k in own) for own in labels):
-        raise ConfigError("groups show stimuli with different labels; one recording needs the same stimuli in all groups")
+        raise ConfigError(
+            "groups show stimuli with different labels; one recording needs the same stimuli in all groups"
+        )
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
     n_stimuli = len(labels[0]["stimulus"])
     return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials)), labels[0]
@@ -137,13 +145,19 @@ def _allocate(store: Path, sizes: _Sizes) -> dict[str, Any]:
         ("probe", "day", ("animal", "session"), "day", "d"),
         ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
     ]
-    kinds: dict[str, tuple[str, Any]] = {"detected": ("bool", False), "experience": ("int64", 0), "duration": ("float64", 0.0)}
+    kinds: dict[str, tuple[str, Any]] = {
+        "detected": ("bool", False),
+        "experience": ("int64", 0),
+        "duration": ("float64", 0.0),
+    }
     group = zarr.open_group(store, mode="r+")
     for place, name, dims, long_name, units in plan:
         dtype, fill = kinds.get(name, ("float64" if name == "day" else "float32", np.nan))
         large = "unit" in dims and "stimulus" in dims
         shape = sizes.shape(dims)
-        chunks = tuple(1 if large and dim in ("animal", "session") else size for dim, size in zip(dims, shape, strict=True))
+        chunks = tuple(
+            1 if large and dim in ("animal", "session") else size for dim, size in zip(dims, shape, strict=True)
+        )
         arrays[name if place == "probe" else f"{place}_{name}"] = group[place].create_array(  # type: ignore[union-attr]
             name,
             shape=shape,
@@ -159,7 +173,12 @@ def _allocate(store: Path, sizes: _Sizes) -> dict[str, Any]:
 
 
 def _copy_session(
-    arrays: Mapping[str, Any], one: xr.Dataset, rows: list[int], session: int, hidden: tuple[int, ...], widths: list[int]
+    arrays: Mapping[str, Any],
+    one: xr.Dataset,
+    rows: list[int],
+    session: int,
+    hidden: tuple[int, ...],
+    widths: list[int],
 ) -> None:
     """One session of one batch; the units of a layer stand at that layer's place."""
     for name in ("true_rate", "latent_rate"):

@@ -80,10 +80,11 @@ class Microscope:
     def _expected(self, session: int) -> np.ndarray:
         """Relative event rate (stimulus, unit) of the cells as registered, mean about 1."""
         own = self.settings
-        rates = np.power(np.maximum(self._rate[session], 0), own.rate_exponent) * self._scale
+        rates: np.ndarray = np.maximum(self._rate[session], 0) ** own.rate_exponent * self._scale
         rates = rates * (1 - own.background) + own.background
         fresh = own.session_gain_sd * self._normal("session gain", rates.shape[1], session)
-        return (rates * np.exp(self._cell + fresh))[:, self._identity[session]]
+        observed: np.ndarray = (rates * np.exp(self._cell + fresh))[:, self._identity[session]]
+        return observed
 
     def _identities(self, n_units: int) -> list[np.ndarray]:
         """Which cell hides behind each registered identity, after the errors so far."""
@@ -98,7 +99,8 @@ class Microscope:
     def _mixed(self, identity: np.ndarray, session: int) -> np.ndarray:
         """The same with the errors of this session alone."""
         swap = mix_up(self._generator("misregistration", session), len(identity), self.settings.misregistered)
-        return identity[swap]
+        mixed: np.ndarray = identity[swap]
+        return mixed
 
     def _detected(self, n_units: int) -> np.ndarray:
         """(session, unit): the cells with the largest visibility in each session."""
@@ -181,17 +183,21 @@ def task_frames(settings: ObservationSettings, seed: int, index: int, n_sessions
         (session, stimulus, repeat), int.
     """
     own = settings
-    sd = own.seconds_spread
+    seconds = np.resize(np.atleast_1d(own.seconds_per_stimulus), n_stimuli)[:, None]
+    sds = own.seconds_spread, own.repeat_seconds_spread
     frames = np.empty((n_sessions, n_stimuli, own.repeats), dtype=np.int64)
     for session in range(n_sessions):
         generator = seeds.generator(seed, "animal", index, "observation", "occupancy", session)
-        spread = np.exp(sd * generator.standard_normal((n_stimuli, own.repeats)) - sd**2 / 2)
-        mean = own.seconds_per_stimulus * own.frame_rate_hz * spread
+        log = sds[0] * generator.standard_normal((n_stimuli, own.repeats))
+        log += sds[1] * generator.standard_normal((1, own.repeats)) - (sds[0] ** 2 + sds[1] ** 2) / 2
+        mean = seconds * own.frame_rate_hz * np.exp(log)
         frames[session] = np.floor(mean + generator.random(mean.shape)).astype(np.int64)
     return frames
 
 
-def recorded_frames(recorded: xr.DataTree, settings: ObservationSettings, n_sessions: int, n_stimuli: int) -> np.ndarray:
+def recorded_frames(
+    recorded: xr.DataTree, settings: ObservationSettings, n_sessions: int, n_stimuli: int
+) -> np.ndarray:
     """
     Frames per stimulus and repeat of a recorded animal.
 
@@ -214,10 +220,11 @@ def recorded_frames(recorded: xr.DataTree, settings: ObservationSettings, n_sess
     RecordingError
         Where the recording has several animals or other stimuli.
     """
-    probe = recorded["probe"]
+    probe = recorded["probe"].to_dataset()
     if probe.sizes["animal"] != 1:
         raise RecordingError(
-            f"the occupancy must come from one recorded animal, got {probe.sizes['animal']}; import one subject, or select one"
+            f"the occupancy must come from one recorded animal, got {probe.sizes['animal']}; "
+            "import one subject, or select one"
         )
     if probe.sizes["stimulus"] != n_stimuli:
         raise RecordingError(
@@ -227,7 +234,8 @@ def recorded_frames(recorded: xr.DataTree, settings: ObservationSettings, n_sess
     there = np.isfinite(probe["day"].values[0])
     seconds = probe["duration"].values[0][there]
     frames = np.rint(seconds * settings.frame_rate_hz).astype(np.int64)
-    return frames[np.arange(n_sessions) % len(frames)]
+    chosen: np.ndarray = frames[np.arange(n_sessions) % len(frames)]
+    return chosen
 
 
 def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: Protocol | None = None) -> xr.DataTree:
@@ -261,7 +269,7 @@ def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: P
         protocol = stored_protocol(recording)
     n_sessions, n_units = probe.sizes["session"], probe.sizes["unit"]
     if like is not None:
-        like_probe = like["probe"]
+        like_probe = like["probe"].to_dataset()
         n_sessions = min(n_sessions, int(np.isfinite(like_probe["day"].values).sum()))
         n_units = min(n_units, like_probe.sizes["unit"])
     probe = probe.drop_vars(["rate", "duration", "detected"]).isel(session=slice(n_sessions))
@@ -289,7 +297,7 @@ def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: P
         np.stack([_padded(duration, 2, n_repeats, 0.0) for duration in durations]),
     )
     probe["detected"] = (("animal", "session", "unit"), np.stack(seen))
-    return build_recording(probe.load(), attrs=dict(recording.attrs))
+    return build_recording(probe.load(), attrs={str(key): value for key, value in recording.attrs.items()})
 
 
 def observe_animal(
@@ -320,7 +328,8 @@ def observe_animal(
     own, seed = protocol.observation, protocol.cohort.seed
     n_sessions, n_stimuli, n_units = true_rate.shape
     if own.kind == "none":
-        duration = np.full((n_sessions, n_stimuli, 1), own.seconds_per_stimulus)
+        seconds = np.resize(np.atleast_1d(own.seconds_per_stimulus), n_stimuli)
+        duration = np.tile(seconds[None, :, None], (n_sessions, 1, 1))
         return (rate[:, None, :] for rate in true_rate), duration, np.ones((n_sessions, n_units), dtype=bool)
     if like is None and own.occupancy != "task":
         like = occupancy_recording(own.occupancy, protocol.folder)

@@ -57,15 +57,15 @@ class Protocol(Settings):
     description: str = Field("", description="what the experiment is")
     sources: tuple[str, ...] = Field((), description="DOIs of the publications that it is modelled on")
     analyses: tuple[str, ...] = Field(("drift_over_days", "cross_day_decoding"), description="analyses to run")
-    cohort: CohortSettings = Field(default_factory=CohortSettings)
-    network: NetworkSettings = Field(default_factory=NetworkSettings)
-    rule: RuleSettings = Field(default_factory=RuleSettings)
-    stimuli: StimuliSettings = Field(default_factory=StimuliSettings)
-    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
-    overnight: OvernightSettings = Field(default_factory=OvernightSettings)
-    observation: ObservationSettings = Field(default_factory=ObservationSettings)
-    references: ReferenceSettings = Field(default_factory=ReferenceSettings)
-    engine: EngineSettings = Field(default_factory=EngineSettings)
+    cohort: CohortSettings = CohortSettings()
+    network: NetworkSettings = NetworkSettings()
+    rule: RuleSettings = RuleSettings()
+    stimuli: StimuliSettings = StimuliSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    overnight: OvernightSettings = OvernightSettings()
+    observation: ObservationSettings = ObservationSettings()
+    references: ReferenceSettings = ReferenceSettings()
+    engine: EngineSettings = EngineSettings()
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict, description="what differs in each group")
     folder: str = Field("", exclude=True)
 
@@ -258,7 +258,8 @@ def find_protocol(source: str | os.PathLike[str]) -> Path:
     shipped = shipped_folder("protocols") / f"{path}.toml"
     if not shipped.is_file():
         raise ProtocolError(
-            f"there is no protocol '{source}'; {did_you_mean(str(source), list_protocols())} (or give the path of a .toml file)"
+            f"there is no protocol '{source}'; {did_you_mean(str(source), list_protocols())} "
+            "(or give the path of a .toml file)"
         )
     return shipped
 

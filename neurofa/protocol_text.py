@@ -8,7 +8,14 @@ from pydantic import BaseModel
 from tomlkit.items import Table
 
 from neurofa.protocol import Protocol
-from neurofa.settings import OvernightSettings, Settings, StimuliSettings, overnight_process, parameters_model, stimulus_set
+from neurofa.settings import (
+    OvernightSettings,
+    Settings,
+    StimuliSettings,
+    overnight_process,
+    parameters_model,
+    stimulus_set,
+)
 
 
 def protocol_text(protocol: Protocol, comments: bool = True) -> str:

@@ -86,7 +86,8 @@ class Settings(BaseModel):
             value = getattr(self, name)
             if isinstance(extra, dict) and "bounds" in extra and isinstance(value, tuple) and len(value) != animals:
                 raise ValueError(
-                    f"{table}.{name} lists {len(value)} numbers for {animals} animals; give one number, or one per animal"
+                    f"{table}.{name} lists {len(value)} numbers for {animals} animals; "
+                    "give one number, or one per animal"
                 )
 
 
@@ -299,10 +300,11 @@ class ObservationSettings(Settings):
     kind: Literal["calcium", "none"] = Field("calcium", description="none = the true rates are recorded")
     occupancy: str = Field("task", description="task = drawn as below; or a run folder whose occupancy is taken")
     repeats: int = Field(5, ge=1, description="passes over all stimuli that are recorded in a session")
-    seconds_per_stimulus: float = Field(1.0, gt=0, description="mean time recorded per stimulus and repeat, s")
-    seconds_spread: float = Field(
-        0.0, ge=0, description="sd of the log of that time over stimuli, repeats and sessions"
+    seconds_per_stimulus: float | tuple[float, ...] = Field(
+        1.0, description="mean time recorded per stimulus and repeat, s; a list is taken over the stimuli in turn"
     )
+    seconds_spread: float = Field(0.0, ge=0, description="sd of the log of that time over stimuli and repeats")
+    repeat_seconds_spread: float = Field(0.0, ge=0, description="the same over repeats, common to all their stimuli")
     frame_rate_hz: float = Field(20.0, gt=0, description="of the microscope, Hz")
     event_rate_hz: float = Field(0.045, gt=0, description="mean rate of events of the detected cells, Hz")
     largest_event_probability: float = Field(0.9, gt=0, le=1, description="per frame")
@@ -323,6 +325,16 @@ class ObservationSettings(Settings):
     )
     visibility_white: float = Field(0.28, ge=0, le=1, description="share of visibility that is new in every session")
     visibility_rate_weight: float = Field(0.3, ge=0, le=1, description="weight of a cell's log rate in its visibility")
+
+
+    @model_validator(mode="after")
+    def _check_seconds(self) -> Self:
+        """Check that time is positive."""
+        seconds = self.seconds_per_stimulus
+        for one in seconds if isinstance(seconds, tuple) else (seconds,):
+            if one <= 0:
+                raise ValueError(f"seconds_per_stimulus must be greater than 0, got {one:g}")
+        return self
 
 
 class ReferenceSettings(Settings):

@@ -207,9 +207,7 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
     aside.rename(path)
 
 
-def _record(
-    cohort: Cohort, stimuli: torch.Tensor, learned: Learned, occasion: Occasion, experience: int
-) -> xr.Dataset:
+def _record(cohort: Cohort, stimuli: torch.Tensor, learned: Learned, occasion: Occasion, experience: int) -> xr.Dataset:
     """Probe without learning; the rates of all hidden layers, one after the other."""
     true_rate, output, correct = cohort.probe(stimuli)
     latent_rate, _, _ = cohort.probe(cohort.stimuli)

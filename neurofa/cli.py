@@ -1,0 +1,237 @@
+"""The `neurofa` commands: they parse, call and print; no science here, and nothing heavy before it is needed."""
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from neurofa import __version__
+from neurofa.errors import ConfigError, NeurofaError, RecordingError, RunFolderError, ShapeError
+
+app = typer.Typer(
+    name="neurofa",
+    help="Simulate animals that learn with feedback alignment, record from them for weeks, compare with recordings.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+_console = Console()
+_errors = Console(stderr=True)
+_state = {"debug": False}
+#: errors that the user can mend: exit code 2
+_USER_ERRORS = (ConfigError, RecordingError, RunFolderError, ShapeError)
+
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder to make [default: runs/NAME-DATE-NUMBER].")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any field, e.g. overnight.feedback_walk=0.3."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+@app.callback(invoke_without_command=True)
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    _state["debug"] = debug
+    if version:
+        _console.print(f"neurofa {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    protocol: Annotated[
+        str, typer.Argument(help="A shipped protocol (see neurofa list), or the path of a .toml file.")
+    ],
+    animals: Annotated[int | None, typer.Option(help="Animals per group.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    settings: Set = None,
+    out: Out = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+) -> None:
+    """Simulate a protocol, analyse it, compare it with its references, and report."""
+    from neurofa.protocol import load_protocol, parse_override
+
+    pairs = dict(parse_override(text) for text in settings or ())
+    pairs |= {} if seed is None else {"cohort.seed": seed}
+    pairs |= {} if device is None else {"engine.device": device}
+    checked = load_protocol(protocol, pairs, animals)
+    with _progress(checked.title or checked.name) as progress:
+        from neurofa.job import run as run_protocol
+
+        done = run_protocol(checked, out, progress=progress)
+    _conclude(done.folder)
+
+
+@app.command()
+def resume(folder: RunFolder) -> None:
+    """Finish a run that was interrupted; the result is the same as without the interruption."""
+    with _progress(f"resuming {folder}") as progress:
+        from neurofa.job import resume as resume_run
+
+        done = resume_run(folder, progress)
+    _conclude(done.folder)
+
+
+@app.command("list")
+def list_known(
+    kind: Annotated[
+        str, typer.Argument(help="protocols, rules, overnight, stimuli, analyses or references; nothing for all.")
+    ] = "",
+) -> None:
+    """List protocols, rules, overnight processes, stimulus sets, analyses and references."""
+    from neurofa.listing import listings
+
+    for title, rows in listings(kind).items():
+        _console.print(f"[bold]{title}[/bold]")
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, text in rows:
+            _console.print(f"  {name:<{width}}  {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def show(
+    protocol: Annotated[str, typer.Argument(help="A shipped protocol, or the path of a .toml file.")],
+    settings: Set = None,
+) -> None:
+    """Print a protocol, every default filled in."""
+    from neurofa.protocol import load_protocol
+    from neurofa.protocol_text import protocol_text
+
+    _console.print(
+        protocol_text(load_protocol(protocol, settings or ())), markup=False, highlight=False, soft_wrap=True
+    )
+
+
+@app.command("import")
+def import_recordings(
+    folder: Annotated[
+        Path, typer.Argument(metavar="NWB_FOLDER", help="Folder with NWB sessions of one or more subjects.")
+    ],
+    out: Out = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="How to read the files; see neurofa list import."),
+    ] = None,
+) -> None:
+    """Make a run of recorded NWB sessions and analyse it like a simulated one."""
+    from neurofa.protocol import parse_override
+
+    options = dict(parse_override(text) for text in option or ())
+    with _progress(f"importing {folder}") as progress:
+        from neurofa.job import import_run
+
+        done = import_run(folder, out, options=options, progress=progress)
+    _conclude(done.folder)
+
+
+@app.command()
+def analyse(
+    folder: RunFolder,
+    analysis: Annotated[
+        list[str] | None, typer.Option("--analysis", help="Name, package.module or file.py [default: the protocol's].")
+    ] = None,
+) -> None:
+    """Analyse a finished run again, for example with your own analysis."""
+    with _progress(f"analysing {folder}") as progress:
+        from neurofa.job import analyse_run
+
+        done = analyse_run(folder, analysis or (), progress)
+    _conclude(done.folder)
+
+
+@app.command()
+def compare(
+    folder: RunFolder,
+    recorded: Annotated[
+        Path | None, typer.Argument(metavar="[RUN2]", help="A recorded run [default: the protocol's references].")
+    ] = None,
+) -> None:
+    """Hold a run against a recorded one, observed with the recording's own frames, trials and number of cells."""
+    with _progress(f"comparing {folder}") as progress:
+        from neurofa.comparison import compare as compare_runs
+        from neurofa.run_folder import locked
+
+        if not folder.is_dir():
+            raise RunFolderError(f"no run folder at {folder}; expected one made by neurofa run or neurofa import")
+        with locked(folder):
+            compare_runs(folder, recorded, progress=lambda words: progress(0, 0, words))
+    _conclude(folder)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or more run folders.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The page to write.")] = None,
+) -> None:
+    """Write the report of one run, or of several on one page."""
+    from neurofa.report import write_report
+
+    _console.print(f"Report: {write_report(folders, out)}", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; exit codes: 0 done, 1 failed while running, 2 the user's input is wrong."""
+    _state["debug"] = "--debug" in sys.argv
+    try:
+        app()
+    except _USER_ERRORS as error:
+        _fail(error, 2)
+    except (NeurofaError, MemoryError) as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _errors.print("stopped; finish a run that was interrupted with: neurofa resume RUN", style="bold")
+        sys.exit(1)
+    except OSError as error:
+        _fail(error, 1)
+
+
+def _fail(error: BaseException, code: int) -> None:
+    """One sentence; the traceback only with --debug."""
+    if _state["debug"]:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split()) or type(error).__name__
+    _errors.print("neurofa: ", style="bold red", end="")
+    _errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Progress bar with time left; steps without a count only change the text."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    _console.print(title, style="bold", highlight=False)
+    with Progress(*columns, console=_errors, transient=True) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def progress(done: int, total: int, words: str) -> None:
+            if total:
+                bars.update(task, completed=done, total=total, description=words)
+            else:
+                bars.update(task, completed=0, total=None, description=words)
+
+        yield progress
+
+
+def _conclude(folder: Path) -> None:
+    """Say what was found and where it is."""
+    _console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
+    _console.print(f"Report:     {folder / 'report.html'}", highlight=False, soft_wrap=True)

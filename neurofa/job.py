@@ -1,0 +1,295 @@
+"""The main job: simulate, merge, analyse, compare, report; and the same for recordings that are brought in."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from neurofa import __version__
+from neurofa.analysis import DEFAULT_ANALYSES, analyse
+from neurofa.comparison import scorecard_of_tables, write_scorecard
+from neurofa.errors import RecordingError, RunFolderError
+from neurofa.merging import merge_sessions
+from neurofa.nwb import import_nwb
+from neurofa.protocol import Protocol, load_protocol
+from neurofa.recording import RECORDING_STORE, load_recording, write_recording
+from neurofa.report import write_report
+from neurofa.run_folder import (
+    PROTOCOL_FILE,
+    create_run,
+    locked,
+    now,
+    read_protocol,
+    read_provenance,
+    store_protocol,
+    write_provenance,
+)
+from neurofa.simulation import SESSIONS, live
+
+#: called with steps done, steps in all, and what is going on
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished run.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where everything is.
+    """
+
+    folder: Path
+
+    @property
+    def recording(self) -> xr.DataTree:
+        """The recording; values are read when they are used."""
+        return load_recording(self.folder)
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """One row per measure, animal and pair of sessions."""
+        return pd.read_csv(self.folder / "measures.csv")
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Means and intervals over animals."""
+        return pd.read_csv(self.folder / "summary.csv")
+
+    @property
+    def scorecard(self) -> pd.DataFrame:
+        """What the results were held against."""
+        return pd.read_csv(self.folder / "scorecard.csv")
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"
+
+
+def run(
+    protocol: Protocol | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    animals: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """
+    Simulate a protocol, analyse it, hold it against its references and report.
+
+    Parameters
+    ----------
+    protocol : Protocol, str or path-like
+        A protocol, the name of a shipped one, or the path of a TOML file.
+    out : path-like, optional
+        The run folder to make; by default ``runs/NAME-DATE-NUMBER``.
+    overrides : mapping or sequence of str, optional
+        As in `neurofa.load_protocol`; only where `protocol` is a name or path.
+    animals : int, optional
+        Animals per group; only where `protocol` is a name or path.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+
+    Returns
+    -------
+    Run
+        The run folder and what is in it.
+
+    Raises
+    ------
+    ProtocolError
+        Where the protocol is not possible.
+    RunFolderError
+        Where the run folder is there already or cannot be written.
+    """
+    if not isinstance(protocol, Protocol):
+        protocol = load_protocol(protocol, overrides, animals)
+    folder = create_run(protocol.name, out)
+    with locked(folder):
+        store_protocol(protocol, folder)
+        _finish(folder, progress)
+    return Run(folder)
+
+
+def resume(folder: str | os.PathLike[str], progress: Progress | None = None) -> Run:
+    """
+    Finish a run that was interrupted; nothing that is finished is done again.
+
+    Parameters
+    ----------
+    folder : path-like
+        The run folder.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+
+    Returns
+    -------
+    Run
+        The finished run, bit-identical to one that was not interrupted.
+
+    Raises
+    ------
+    RunFolderError
+        Where the folder is not that of a simulated run, or another process works in it.
+    """
+    path = Path(folder)
+    read_protocol(path)
+    with locked(path):
+        if "finished" not in read_provenance(path):
+            _finish(path, progress)
+    return Run(path)
+
+
+def _finish(folder: Path, progress: Progress | None) -> None:
+    """Whatever of a run is not there yet."""
+    protocol = read_protocol(folder)
+    facts: dict[str, Any] = {
+        "protocol": protocol.name,
+        "seed": protocol.cohort.seed,
+        "started": read_provenance(folder).get("started", now()),
+        "threads": protocol.engine.threads or os.cpu_count(),
+        "engine": f"{protocol.engine.kind}, {protocol.engine.dtype}, {protocol.engine.device}",
+    }
+    write_provenance(folder, facts)
+    started = time.perf_counter()
+    if not (folder / RECORDING_STORE).is_dir():
+        live(protocol, folder, progress)
+        _tell(progress, "merging sessions")
+        merge_sessions(
+            protocol,
+            folder / SESSIONS,
+            folder / RECORDING_STORE,
+            {"run": folder.resolve().name, "seed": protocol.cohort.seed, "neurofa": __version__},
+        )
+    shutil.rmtree(folder / SESSIONS, ignore_errors=True)
+    simulated = time.perf_counter()
+    results(folder, protocol.analyses, progress)
+    facts["seconds"] = {
+        "simulation": round(simulated - started, 2),
+        "analysis": round(time.perf_counter() - simulated, 2),
+    }
+    write_provenance(folder, facts | {"finished": now()})
+    write_report(folder)
+
+
+def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: Progress | None = None) -> None:
+    """
+    Analyse a run, simulated or recorded, and hold it against the tables that its protocol names.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder.
+    analyses : sequence of str, optional
+        Which analyses.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+    """
+    metadata = {"run": folder.resolve().name, "version": __version__}
+    protocol = read_protocol(folder) if (folder / PROTOCOL_FILE).is_file() else None
+    if protocol is not None:
+        metadata["seed"] = str(protocol.cohort.seed)
+    measured = analyse(
+        folder, list(analyses), near=folder, metadata=metadata, progress=lambda words: _tell(progress, words)
+    )
+    if protocol is not None and "drift_over_days" in measured:
+        _tell(progress, "comparing with references")
+        settings = protocol.references.model_dump()
+        write_scorecard(folder, scorecard_of_tables(measured["drift_over_days"], settings))
+    _tell(progress, "writing the report")
+    write_report(folder)
+
+
+def import_run(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """
+    Make a run of recorded NWB sessions: import, analyse, report.
+
+    Parameters
+    ----------
+    source : path-like
+        Folder with the sessions of one or several subjects.
+    out : path-like, optional
+        The run folder to make.
+    options : mapping, optional
+        As in `neurofa.import_nwb`.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+
+    Returns
+    -------
+    Run
+        The run folder and what is in it.
+
+    Raises
+    ------
+    RecordingError
+        Where the sessions cannot be read or do not fit each other.
+    RunFolderError
+        Where the run folder is there already or cannot be written.
+    """
+    _tell(progress, "reading sessions")
+    recording = import_nwb(source, **dict(options or {}))
+    folder = create_run(Path(source).resolve().name, out)
+    with locked(folder):
+        write_recording(recording, folder / RECORDING_STORE)
+        facts = {"source": "imported NWB sessions", "started": now()}
+        write_provenance(folder, facts)
+        results(folder, progress=progress)
+        write_provenance(folder, facts | {"finished": now()})
+        write_report(folder)
+    return Run(folder)
+
+
+def analyse_run(folder: str | os.PathLike[str], analyses: Sequence[str] = (), progress: Progress | None = None) -> Run:
+    """
+    Analyse a finished run again.
+
+    Parameters
+    ----------
+    folder : path-like
+        The run folder.
+    analyses : sequence of str, optional
+        Which; by default those of its protocol.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+
+    Returns
+    -------
+    Run
+        The run.
+
+    Raises
+    ------
+    RunFolderError
+        Where there is no run.
+    """
+    path = Path(folder)
+    if not (path / RECORDING_STORE).is_dir():
+        if (path / PROTOCOL_FILE).is_file():
+            raise RunFolderError(f"the run in {path} is not finished; finish it with: neurofa resume {path}")
+        raise RecordingError(f"no recording in {path}; expected a run folder made by neurofa run or neurofa import")
+    chosen = analyses or (read_protocol(path).analyses if (path / PROTOCOL_FILE).is_file() else DEFAULT_ANALYSES)
+    with locked(path):
+        results(path, chosen, progress)
+    return Run(path)
+
+
+def _tell(progress: Progress | None, words: str) -> None:
+    """Say what is going on, without a count."""
+    if progress:
+        progress(0, 0, words)

@@ -1,0 +1,118 @@
+"""What there is to choose from, for `neurofa list`."""
+
+import ast
+import inspect
+import tomllib
+from pathlib import Path
+
+from neurofa.catalogue import did_you_mean, shipped_folder
+from neurofa.errors import ConfigError
+
+
+def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
+    """
+    Names with one line each.
+
+    Parameters
+    ----------
+    kind : str, optional
+        ``protocols``, ``rules``, ``overnight``, ``stimuli``, ``analyses``, ``references`` or ``import``; empty for all.
+
+    Returns
+    -------
+    dict of str to list of tuple
+        Title to (name, text) rows.
+
+    Raises
+    ------
+    ConfigError
+        For another kind.
+    """
+    makers = {
+        "protocols": _protocols,
+        "rules": _rules,
+        "overnight": _overnight,
+        "stimuli": _stimuli,
+        "analyses": _analyses,
+        "references": _references,
+        "import": _import_options,
+    }
+    titles = {
+        "protocols": "Protocols",
+        "rules": "Learning rules (teaching signal, pathway, feedback weights)",
+        "overnight": "Overnight processes",
+        "stimuli": "Stimulus sets",
+        "analyses": "Analyses",
+        "references": "References",
+        "import": "Options of neurofa import",
+    }
+    if kind and kind not in makers:
+        raise ConfigError(f"nothing called '{kind}' can be listed; {did_you_mean(kind, makers)}")
+    return {titles[name]: maker() for name, maker in makers.items() if kind in ("", name)}
+
+
+def _protocols() -> list[tuple[str, str]]:
+    """Shipped protocols with their titles."""
+    rows = []
+    for path in sorted(shipped_folder("protocols").glob("*.toml")):
+        rows.append((path.stem, str(tomllib.loads(path.read_text(encoding="utf-8")).get("title", ""))))
+    return rows
+
+
+def _rules() -> list[tuple[str, str]]:
+    """Named rules with their choices, equation and source."""
+    from neurofa.rules import NAMED_RULES
+
+    return [
+        (name, f"({row.teaching_signal}, {row.pathway}, {row.feedback_weights})  {row.equation}  [{row.source}]")
+        for name, row in NAMED_RULES.items()
+    ]
+
+
+def _overnight() -> list[tuple[str, str]]:
+    """Overnight processes with their parameters."""
+    from neurofa.overnight import overnight_processes
+    from neurofa.settings import parameters_model
+
+    rows = []
+    for name, process in overnight_processes().items():
+        parameters = parameters_model(process).model_fields
+        texts = "; ".join(f"{key}: {info.description} [{info.default:g}]" for key, info in parameters.items())
+        rows.append((name, f"{_first_line(inspect.getdoc(process))} {texts}"))
+    return rows
+
+
+def _stimuli() -> list[tuple[str, str]]:
+    """Stimulus sets."""
+    from neurofa.stimuli import stimulus_sets
+
+    return [(name, _first_line(inspect.getdoc(function))) for name, function in stimulus_sets().items()]
+
+
+def _analyses() -> list[tuple[str, str]]:
+    """Shipped analyses; their files are read, not run."""
+    return [(path.stem, _first_line(_docstring(path))) for path in sorted(shipped_folder("analyses").glob("[!_]*.py"))]
+
+
+def _references() -> list[tuple[str, str]]:
+    """Tables of published statistics."""
+    from neurofa.references import list_tables
+
+    return list(list_tables().items())
+
+
+def _import_options() -> list[tuple[str, str]]:
+    """Options with which NWB files are read."""
+    from neurofa.nwb.options import NWBOptions
+
+    return [(name, f"{info.description} [{info.default!r}]") for name, info in NWBOptions.model_fields.items()]
+
+
+def _docstring(path: Path) -> str | None:
+    """Docstring of a Python file."""
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _first_line(text: str | None) -> str:
+    """First line of a docstring."""
+    return (text or "").strip().split("\n")[0]
