@@ -59,14 +59,14 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
             results["cross_day_decoding_chance_within_one"][place] = decoded.chance_within_one
     numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
     measured = xr.Dataset(
-        coords={
+        coords=figures.group_coords(probe)
+        | {
             "variable": ["rate"],
             "animal": probe["animal"].values,
             "layer": layers,
             "session": numbers,
             "session_a": numbers,
             "session_b": numbers,
-            "group": ("animal", probe["group"].values.astype(str)),
             "day": (("animal", "session"), days),
         }
     )
@@ -76,7 +76,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         measured[name] = (dims, values, attrs)
     for name in CHANCES.values():
         measured[name].attrs["table"] = 0
-    measured.attrs = {name: recording.attrs[name] for name in ("controls", "labels") if name in recording.attrs}
     return measured
 
 
@@ -130,7 +129,7 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.Dra
             curves = figures.recorded_curves(points)
             tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
     figures.panel_letters(axes if len(axes) > 1 else [])
-    figures.group_legend(figure, styles, figures.recorded_names(recorded))
+    figures.group_legend(figure, styles, figures.recorded_names(recorded), figures.small_groups(measured))
     caption = (
         "Fraction of single repeats whose stimulus is decoded by the most similar map of another session, against the "
         "days between the two sessions (trained on the earlier or on the later one; lag 0: repeats left out of the "
@@ -158,7 +157,7 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.
     ]
     caption = (
         "Fraction of single repeats whose stimulus is decoded, for every pair of sessions, mean over the animals of a "
-        "group (n in the titles). On the diagonal: repeats left out of the maps of their own session."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). On the diagonal: repeats left out of the maps of their own session."
     )
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     return figures.Drawing(figure, numbers, caption)

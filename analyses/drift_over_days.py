@@ -32,11 +32,7 @@ OF_DETECTION = {
 }
 SPLIT_HALF = "split_half_population_vector_correlation"
 LABELS = OF_MAPS | OF_HALVES | OF_DETECTION
-VARIABLES = {
-    "rate": "observed",
-    "true_rate": "true rates",
-    "latent_rate": "true rates without input gains",
-}
+VARIABLES = {"rate": "observed", "true_rate": "true rates", "latent_rate": "true rates without input gains"}
 #: measure id to (title of the panel, label of its axis)
 PANELS = {
     "population_vector_correlation": ("Population vector", "Correlation"),
@@ -102,14 +98,14 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
                 examples[group] = str(loaded["animal"].item()), _example_cells(maps, n_sessions)
     numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
     measured = xr.Dataset(
-        coords={
+        coords=figures.group_coords(probe)
+        | {
             "variable": variables,
             "animal": probe["animal"].values,
             "layer": layers,
             "session": numbers,
             "session_a": numbers,
             "session_b": numbers,
-            "group": ("animal", probe["group"].values.astype(str)),
             "day": (("animal", "session"), days),
         }
     )
@@ -126,9 +122,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         measured["performance"].attrs = {"long_name": "stimuli reported correctly", "units": "1"}
     measured = measured.merge(_decay(measured))
     measured["example_maps"] = _example_maps(examples, probe)
-    measured.attrs = {"stimuli": _stimuli(probe)} | {
-        name: recording.attrs[name] for name in ("controls", "labels") if name in recording.attrs
-    }
+    measured.attrs = {"stimuli": _stimuli(probe)}
     return measured
 
 
@@ -147,19 +141,20 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
     time_constant = np.full((*sizes, len(FITTED)), np.nan)
     days, groups = measured["day"].values, list(figures.group_sizes(measured))
     half_lives = np.full((len(groups), sizes[2], 3), np.nan)
+    rate = measured["variable"].values.tolist().index("rate")
     for condition, name in enumerate(FITTED):
         for variable, layer in np.ndindex(sizes[0], sizes[2]):
             matrices = measured[name].values[variable, :, layer]
             lag, curves = measures.curves_of_animals(matrices, days)
             fits = [measures.fit_exponential(lag, curve) for curve in curves]
             time_constant[variable, :, layer, condition] = [fit.decay_time_constant_days for fit in fits]
-            for number, group in enumerate(groups):
-                if measured["variable"].values[variable] != "rate" or name != BOOTSTRAPPED:
-                    continue
+            for number, group in enumerate(groups if (variable, name) == (rate, BOOTSTRAPPED) else []):
                 chosen = curves[measured["group"].values == group]
-                decay = measures.bootstrap_exponential(lag, chosen, np.random.default_rng(0), N_RESAMPLES)
-                half_life = (decay.fit.decay_half_life_days, *decay.decay_half_life_days)
-                half_lives[number, layer] = half_life
+                resamples = 1 if group in figures.small_groups(measured) else N_RESAMPLES
+                decay = measures.bootstrap_exponential(lag, chosen, np.random.default_rng(0), resamples)
+                half_lives[number, layer, 0] = decay.fit.decay_half_life_days
+                if resamples > 1:
+                    half_lives[number, layer, 1:] = decay.decay_half_life_days
     dims, days_attrs = ("variable", "animal", "layer", "condition"), {"units": "days"}
     return xr.Dataset(
         {
@@ -258,7 +253,7 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
             curves = figures.recorded_curves(points)
             tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, figures.recorded_names(recorded))
+    figures.group_legend(figure, styles, figures.recorded_names(recorded), figures.small_groups(measured))
     caption = "Similarity of the maps of two sessions against the days between them. "
     caption += figures.caption_of_groups(observed["population_vector_correlation"])
     return figures.Drawing(
@@ -275,7 +270,7 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | No
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     caption = (
         "Population-vector correlation of the observed maps of every pair of sessions, mean over the animals of a "
-        "group (n in the titles). On the diagonal: the correlation of the two halves of a session."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). On the diagonal: the correlation of the two halves of a session."
     )
     return figures.Drawing(figure, numbers, caption)
 
@@ -329,7 +324,7 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
     figures.performance_over_days(measured["performance"], ax=axes[0], styles=styles)
     axes[0].set_ylim(min(0.8, axes[0].get_ylim()[0]), 1.01)
-    figures.group_legend(figure, styles, columns=3)
+    figures.group_legend(figure, styles, (), figures.small_groups(measured), columns=3)
     caption = "Fraction of stimuli that the animal's own output reports correctly in the probe of each session. "
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
@@ -345,11 +340,10 @@ def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
     figures.half_life_points(times, fitted, longest=longest, ax=axes[0], styles=figures.styles_of(measured))
     animals = times.to_dataframe(name="fit").reset_index()[["group", "animal", "fit"]]
     of_groups = pd.DataFrame(list(fitted.values()), columns=["fit", "lower", "upper"]).assign(group=groups)
-    sizes = ", ".join(f"{group} n = {n}" for group, n in figures.group_sizes(times).items())
     caption = (
         "Half-life of the noise-corrected population-vector correlation, exponential fit A exp(-lag / tau). Dots: "
-        f"animals ({sizes}); black: fit to the mean curve of the group, with the 95 % bootstrap interval over animals "
-        f"({N_RESAMPLES} resamples). Triangles: no decay, or a half-life above {longest:g} days (10 x the last day)."
+        f"animals ({figures.sizes_text(times)}); black: fit to the mean curve of the group, with the 95 % bootstrap interval over animals "
+        f"({N_RESAMPLES} resamples; 3 animals at least). Triangles: no decay, or above {longest:g} days."
     )
     return figures.Drawing(figure, pd.concat([animals, of_groups], ignore_index=True), caption)
 

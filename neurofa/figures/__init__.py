@@ -12,7 +12,7 @@ from neurofa.figures.drawing import (
     style,
 )
 from neurofa.figures.heatmaps import session_matrix, tuning_across_days
-from neurofa.figures.palette import OKABE_ITO, GroupStyle, group_legend, group_styles, paler, styles_of
+from neurofa.figures.palette import OKABE_ITO, GroupStyle, group_coords, group_legend, group_styles, paler, styles_of
 from neurofa.figures.panels import day_labels, parts_of, session_matrices, shared_colourbar, used_axes
 from neurofa.figures.recorded import (
     caption_of_recorded,
@@ -29,6 +29,8 @@ from neurofa.figures.tables import (
     lag_table,
     mean_over_animals,
     pairs_of,
+    sizes_text,
+    small_groups,
     with_lags,
 )
 
@@ -46,6 +48,7 @@ __all__ = [
     "day_labels",
     "day_table",
     "decay_curve",
+    "group_coords",
     "group_legend",
     "group_sizes",
     "group_styles",
@@ -66,6 +69,8 @@ __all__ = [
     "session_matrices",
     "session_matrix",
     "shared_colourbar",
+    "sizes_text",
+    "small_groups",
     "style",
     "styles_of",
     "tuning_across_days",

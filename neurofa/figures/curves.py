@@ -7,12 +7,12 @@ import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from neurofa.figures.drawing import axes_or_new, axis_label, style
-from neurofa.figures.palette import GroupStyle, group_styles, recorded_marker
+from neurofa.figures.palette import GroupStyle, group_styles, marker_of, recorded_marker
 from neurofa.figures.recorded import recorded_curves
-from neurofa.figures.tables import MIN_ANIMALS_FOR_INTERVAL, day_table, group_sizes, lag_table
+from neurofa.figures.tables import day_table, group_sizes, lag_table
 
 
 def decay_curve(
@@ -30,7 +30,7 @@ def decay_curve(
     values : xarray.DataArray
         (animal, session_a, session_b) with coordinates ``group`` and ``lag_days``, as `lag_table` takes it; attributes
         ``long_name`` and ``units`` label the axis. Groups of three and more animals: mean and 95 % interval over
-        animals; smaller ones: points with their standard deviation over session pairs.
+        animals; smaller ones: each animal by itself with its standard deviation over session pairs.
     recorded : xarray.DataArray or pandas.DataFrame, optional
         The same of recorded animals, or their curve with columns ``lag_days``, ``mean``,
         ``sd_over_session_pairs`` and, for several animals, ``animal``: drawn as black points, one marker per animal.
@@ -121,9 +121,11 @@ def half_life_points(
                 ax.plot([place, place], ends, color="black", linewidth=0.8)
                 ax.plot(place, fit, color="black", marker="_", markersize=5)
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.set_ylim(top=longest)
+        ax.yaxis.set_minor_locator(NullLocator())
+        lowest = float(min([longest / 10, *table["days"], *(one[1] for one in (fitted or {}).values() if one[1] > 0)]))
+        ax.set_ylim(lowest / 1.2, longest)
         ax.set_xlim(-0.5, len(groups) - 0.5)
         ax.set_xticks(range(len(groups)), [(styles[group].label or group).replace(" ", "\n") for group in groups])
         ax.set_xlabel("")
@@ -161,13 +163,11 @@ def performance_over_days(
         days = np.unique(table["day"])
         step = 0.08 * float(np.diff(days).min()) if len(days) > 1 else 0.1
         for number, group in enumerate(groups):
-            rows = table[table["group"] == group]
-            shown = rows["n_animals"] >= MIN_ANIMALS_FOR_INTERVAL
-            half = np.where(shown, rows["upper"] - rows["mean"], np.nan)
-            beside = rows["day"] + (number - (len(groups) - 1) / 2) * step
-            ax.errorbar(
-                beside, rows["mean"], half, marker=".", markersize=3, elinewidth=0.6, label=group, **styles[group].line
-            )
+            look = {"elinewidth": 0.6, "label": group, **styles[group].line}
+            for which, (animal, rows) in enumerate(table[table["group"] == group].groupby("animal", sort=False)):
+                beside = rows["day"] + (number - (len(groups) - 1) / 2) * step
+                marker = {"marker": marker_of(which)} if animal else {"marker": ".", "markersize": 3}
+                ax.errorbar(beside, rows["mean"], rows["upper"] - rows["mean"], **look, **marker)
         _whole_days(ax)
         ax.set_xlabel("Day")
         ax.set_ylabel(axis_label(values))
@@ -200,18 +200,21 @@ def chance_line(ax: Axes, chance: float) -> None:
 
 
 def _draw_table(ax: Axes, table: pd.DataFrame, column: str, styles: Mapping[str, GroupStyle] | None) -> None:
-    """One line per group, with a band over animals or with the spread over pairs."""
+    """One line per group with a band over animals, or per animal with the spread over pairs."""
     groups = list(dict.fromkeys(table["group"]))
     styles = group_styles(groups) if styles is None else styles
     for group in groups:
-        rows = table[table["group"] == group]
         line = styles[group].line
-        if rows["n_animals"].max() >= MIN_ANIMALS_FOR_INTERVAL:
-            ax.plot(rows[column], rows["mean"], marker=".", markersize=2.5, label=group, **line)
-            ax.fill_between(rows[column], rows["lower"], rows["upper"], color=line["color"], alpha=0.18, linewidth=0)
-        else:
-            spread = np.where(rows["n_pairs"] > rows["n_animals"], rows["sd_over_pairs"], np.nan)
-            ax.errorbar(rows[column], rows["mean"], spread, marker="o", elinewidth=0.6, label=group, **line)
+        for number, (animal, rows) in enumerate(table[table["group"] == group].groupby("animal", sort=False)):
+            if animal:
+                spread = np.where(rows["n_pairs"] > 1, rows["sd_over_pairs"], np.nan)
+                look = {"marker": marker_of(number), "elinewidth": 0.6, "label": f"{group} {animal}", **line}
+                ax.errorbar(rows[column], rows["mean"], spread, **look)
+            else:
+                ax.plot(rows[column], rows["mean"], marker=".", markersize=2.5, label=group, **line)
+                ax.fill_between(
+                    rows[column], rows["lower"], rows["upper"], color=line["color"], alpha=0.18, linewidth=0
+                )
 
 
 def _whole_days(ax: Axes) -> None:

@@ -1,10 +1,10 @@
 """Colours and dashes of groups: the same group looks the same in every figure; a control is its group's pale shadow."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -15,6 +15,8 @@ from matplotlib.lines import Line2D
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 #: colour of what was recorded
 RECORDED_COLOUR = "#000000"
+#: the group of recorded animals
+RECORDED_GROUP = "recorded"
 #: control group to the group it belongs to, for the protocols that ship with the package
 CONTROLS: Mapping[str, str] = {"fixed_feedback": "feedback_walk", "no_drift": "synaptic_noise"}
 
@@ -86,7 +88,9 @@ def group_styles(
     styles: dict[str, GroupStyle] = {}
     for name in names:
         text = (labels or {}).get(name) or name.replace("_", " ")
-        if name in colours:
+        if name == RECORDED_GROUP:
+            styles[name] = GroupStyle(RECORDED_COLOUR, label=text)
+        elif name in colours:
             styles[name] = GroupStyle(colours[name], label=text)
         else:
             styles[name] = GroupStyle(paler(colours.get(pairs[name], OKABE_ITO[0])), "--", pairs[name], text)
@@ -100,18 +104,40 @@ def styles_of(measured: xr.Dataset) -> dict[str, GroupStyle]:
     Parameters
     ----------
     measured : xarray.Dataset
-        With the coordinate ``group`` (animal); attributes ``controls`` (control group to its group) and ``labels``
-        (group to its name in figures) as JSON, where the recording has them.
+        With the coordinate ``group`` (animal) and, where the recording has them, ``group_label`` (animal), the name in
+        figures, and ``control_of`` (animal), the group whose control it is or empty text.
 
     Returns
     -------
     dict of str to GroupStyle
         As `group_styles` gives them.
     """
-    controls, labels = (
-        json.loads(measured.attrs[name]) if name in measured.attrs else None for name in ("controls", "labels")
+    groups = measured.coords["group"].values.astype(str).tolist()
+    labels, controls = (
+        dict(zip(groups, measured.coords[name].values.astype(str).tolist(), strict=True))
+        if name in measured.coords
+        else None
+        for name in ("group_label", "control_of")
     )
-    return group_styles(measured.coords["group"].values.astype(str).tolist(), controls, labels)
+    return group_styles(groups, controls, labels)
+
+
+def group_coords(probe: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
+    """
+    Take over what `styles_of` needs from a recording.
+
+    Parameters
+    ----------
+    probe : xarray.Dataset
+        The group ``probe`` of a recording.
+
+    Returns
+    -------
+    dict
+        Coordinates for measured results.
+    """
+    names = [name for name in ("group", "group_label", "control_of") if name in probe.coords]
+    return {name: ("animal", probe.coords[name].values.astype(str)) for name in names}
 
 
 def paler(colour: str, by: float = 0.4) -> str:
@@ -140,7 +166,11 @@ def paler(colour: str, by: float = 0.4) -> str:
 
 
 def group_legend(
-    figure: Figure, styles: Mapping[str, GroupStyle], recorded: Iterable[str] = (), columns: int = 6
+    figure: Figure,
+    styles: Mapping[str, GroupStyle],
+    recorded: Iterable[str] = (),
+    animals: Mapping[str, Iterable[str]] | None = None,
+    columns: int = 6,
 ) -> Legend:
     """
     Put one legend for all panels below the figure.
@@ -153,20 +183,47 @@ def group_legend(
         As `group_styles` gives them.
     recorded : iterable of str
         Names of recorded animals whose points are drawn.
+    animals : mapping, optional
+        Groups whose animals are drawn one by one to the animals' names.
     columns : int
-        Entries per row.
+        Entries per row, at most.
 
     Returns
     -------
     matplotlib.legend.Legend
         The legend.
     """
-    handles = [Line2D([], [], label=style.label or name, **style.line) for name, style in styles.items()]
+    handles = []
+    for name, look in styles.items():
+        label = look.label or name
+        if name in (animals or {}):
+            for number, animal in enumerate((animals or {})[name]):
+                handles.append(Line2D([], [], label=f"{label} {animal}", marker=marker_of(number), **look.line))
+        else:
+            handles.append(Line2D([], [], label=label, **look.line))
     for number, name in enumerate(recorded):
         handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
+    rows = -(-len(handles) // columns)
     return figure.legend(
-        handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), fontsize=7, frameon=False
+        handles=handles, loc="outside lower center", ncols=-(-len(handles) // rows), fontsize=7, frameon=False
     )
+
+
+def marker_of(number: int) -> str:
+    """
+    Marker of one of several animals that are drawn one by one.
+
+    Parameters
+    ----------
+    number : int
+        0 for the first animal, and so on.
+
+    Returns
+    -------
+    str
+        A marker of matplotlib.
+    """
+    return ("o", "s", "^", "D", "v", "P")[number % 6]
 
 
 def recorded_marker(number: int) -> dict[str, Any]:
@@ -183,5 +240,4 @@ def recorded_marker(number: int) -> dict[str, Any]:
     dict
         Keywords for ``Axes.errorbar`` and ``Line2D``.
     """
-    marker = ("o", "s", "^", "D", "v", "P")[number % 6]
-    return {"color": RECORDED_COLOUR, "marker": marker, "linestyle": "none", "markersize": 2.6}
+    return {"color": RECORDED_COLOUR, "marker": marker_of(number), "linestyle": "none", "markersize": 2.6}

@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, axis_label, new_figure, panel_letters, style
 from neurofa.figures.heatmaps import session_matrix
 from neurofa.figures.palette import styles_of
-from neurofa.figures.tables import group_sizes
+from neurofa.figures.tables import group_sizes, small_groups
 
 
 def parts_of(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, xr.Dataset]:
     """
     Split measured results into one part per group, and one per recorded animal.
+
+    Animals of groups of fewer than three are parts of their own.
 
     Parameters
     ----------
@@ -30,10 +32,16 @@ def parts_of(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[s
         Title of a panel, with the number of animals, to its part.
     """
     styles = styles_of(measured)
-    parts = {
-        f"{styles[group].label} (n = {size})": measured.isel(animal=measured["group"].values.astype(str) == group)
-        for group, size in group_sizes(measured).items()
-    }
+    groups, small = measured["group"].values.astype(str), small_groups(measured)
+    parts: dict[str, xr.Dataset] = {}
+    for group, size in group_sizes(measured).items():
+        place = np.flatnonzero(groups == group)
+        if group in small:
+            parts |= {
+                f"{styles[group].label} {measured['animal'].values[one]}": measured.isel(animal=[one]) for one in place
+            }
+        else:
+            parts[f"{styles[group].label} (n = {size})"] = measured.isel(animal=place)
     if recorded is not None:
         for number, name in enumerate(recorded["animal"].values.astype(str)):
             parts[f"recorded {name}"] = recorded.isel(animal=[number])
@@ -85,7 +93,7 @@ def session_matrices(
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     columns = min(3, len(matrices))
     rows = -(-len(matrices) // columns)
-    size = (DOUBLE_COLUMN_MM, 58.0 * rows) if columns > 1 else (SINGLE_COLUMN_MM, 72.0)
+    size = (DOUBLE_COLUMN_MM, (58.0 if columns == 3 else 78.0) * rows) if columns > 1 else (SINGLE_COLUMN_MM, 72.0)
     figure, axes = new_figure(*size, rows, columns)
     axes = used_axes(axes, len(matrices))
     with style():

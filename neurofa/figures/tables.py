@@ -81,8 +81,9 @@ def lag_table(values: xr.DataArray) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``group``, ``lag_days`` (without sign) and those of `mean_over_animals`, sorted by group as recorded
-        and by lag.
+        Columns ``group``, ``animal``, ``lag_days`` (without sign) and those of `mean_over_animals`, sorted by group as
+        recorded and by lag. Groups of three and more animals: means over animals, ``animal`` is empty. Smaller groups:
+        one curve per animal.
 
     Raises
     ------
@@ -96,12 +97,13 @@ def lag_table(values: xr.DataArray) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "group": values.coords["group"].values[animal],
-            "animal": animal,
+            "who": animal,
+            "animal": _curve_of_animals(values)[animal],
             "lag_days": np.abs(lags[animal, first, second]).round(DAY_DECIMALS),
             "value": values.values[animal, first, second],
         }
     )
-    return _in_order(mean_over_animals(rows, ["group", "lag_days"]), values, "lag_days")
+    return _in_order(mean_over_animals(rows, ["group", "animal", "lag_days"], "who"), values, "lag_days")
 
 
 def day_table(values: xr.DataArray) -> pd.DataFrame:
@@ -116,7 +118,8 @@ def day_table(values: xr.DataArray) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``group``, ``day`` and those of `mean_over_animals`, sorted by group as recorded and by day.
+        Columns ``group``, ``animal``, ``day`` and those of `mean_over_animals`, sorted by group as recorded and by day;
+        groups of fewer than three animals as in `lag_table`.
 
     Raises
     ------
@@ -130,12 +133,13 @@ def day_table(values: xr.DataArray) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "group": values.coords["group"].values[animal],
-            "animal": animal,
+            "who": animal,
+            "animal": _curve_of_animals(values)[animal],
             "day": days[animal, session].round(DAY_DECIMALS),
             "value": values.values[animal, session],
         }
     )
-    return _in_order(mean_over_animals(rows, ["group", "day"]), values, "day")
+    return _in_order(mean_over_animals(rows, ["group", "animal", "day"], "who"), values, "day")
 
 
 def with_lags(measured: xr.Dataset) -> xr.Dataset:
@@ -219,7 +223,7 @@ def caption_of_groups(values: xr.DataArray) -> str:
     Examples
     --------
     >>> caption_of_groups(xr.DataArray([0.0], dims="animal", coords={"group": ("animal", ["a"])}))
-    'Points: a (n = 1), mean over animals (no interval: fewer than 3 animals).'
+    'Points: a (n = 1), each animal by itself (no interval: fewer than 3 animals).'
     """
     sizes = group_sizes(values)
     large = [f"{name} (n = {n})" for name, n in sizes.items() if n >= MIN_ANIMALS_FOR_INTERVAL]
@@ -230,11 +234,62 @@ def caption_of_groups(values: xr.DataArray) -> str:
             f"Lines: mean over animals; bands: 95 % interval of the mean over animals (Student t); {', '.join(large)}."
         )
     if small:
-        spread = "mean and standard deviation over session pairs" if "session_a" in values.dims else "mean over animals"
+        spread = ", mean and standard deviation over session pairs" if "session_a" in values.dims else ""
         sentences.append(
-            f"Points: {', '.join(small)}, {spread} (no interval: fewer than {MIN_ANIMALS_FOR_INTERVAL} animals)."
+            f"Points: {', '.join(small)}, each animal by itself{spread} (no interval: fewer than "
+            f"{MIN_ANIMALS_FOR_INTERVAL} animals)."
         )
     return " ".join(sentences)
+
+
+def sizes_text(values: xr.DataArray | xr.Dataset) -> str:
+    """
+    Say for a caption how many animals each group has.
+
+    Parameters
+    ----------
+    values : xarray.DataArray or xarray.Dataset
+        Has the coordinate ``group`` (animal).
+
+    Returns
+    -------
+    str
+        For example ``"walk n = 6, still n = 6"``.
+
+    Examples
+    --------
+    >>> sizes_text(xr.DataArray([0.0, 0.0], dims="animal", coords={"group": ("animal", ["walk", "walk"])}))
+    'walk n = 2'
+    """
+    return ", ".join(f"{name} n = {size}" for name, size in group_sizes(values).items())
+
+
+def small_groups(values: xr.DataArray | xr.Dataset) -> dict[str, list[str]]:
+    """
+    Name the animals of groups that are too small for an interval: each is drawn by itself.
+
+    Parameters
+    ----------
+    values : xarray.DataArray or xarray.Dataset
+        Has the coordinate ``group`` (animal) and, where animals have names, ``animal``.
+
+    Returns
+    -------
+    dict of str to list of str
+        Group of fewer than three animals to their names.
+    """
+    groups = values.coords["group"].values.astype(str)
+    names = values["animal"].values.astype(str)
+    small = [name for name, size in group_sizes(values).items() if size < MIN_ANIMALS_FOR_INTERVAL]
+    return {group: names[groups == group].tolist() for group in small}
+
+
+def _curve_of_animals(values: xr.DataArray) -> np.ndarray:
+    """Name of the curve of each animal within its group: its own in small groups, empty (the mean) in others."""
+    small = small_groups(values)
+    groups = values.coords["group"].values.astype(str)
+    names = values["animal"].values.astype(str)
+    return np.array([name if group in small else "" for name, group in zip(names, groups, strict=True)], dtype=object)
 
 
 def _spread(values: np.ndarray, condition: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -261,5 +316,5 @@ def _require(values: xr.DataArray, dims: tuple[str, ...], coords: tuple[str, ...
 def _in_order(table: pd.DataFrame, values: xr.DataArray, column: str) -> pd.DataFrame:
     """Groups in the order of the recording, then by lag or day."""
     order = {name: number for number, name in enumerate(group_sizes(values))}
-    table = table.assign(_order=table["group"].map(order)).sort_values(["_order", column], ignore_index=True)
+    table = table.assign(_order=table["group"].map(order)).sort_values(["_order", "animal", column], ignore_index=True)
     return table.drop(columns="_order")
