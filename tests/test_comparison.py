@@ -326,6 +326,8 @@ def test_every_recorded_animal_is_a_reference_and_the_run_is_observed_as_each_wa
     assert {"recorded curve", "published statistic", "recorded run"} == set(whole["reference_kind"])
     names = {file.stem for file in (run / "figures").glob("*.png")}
     assert {"drift_decay_against_two_mice_M0", "drift_decay_against_two_mice_M1"} <= names
+    caption = (run / "figures" / "drift_decay_against_two_mice_M1.txt").read_text()
+    assert caption.startswith("Simulated animals observed again as M1 was recorded.")
 
 
 def test_comparing_again_replaces_the_rows_of_the_same_reference(run, mice, observed, undrawn):

@@ -74,7 +74,14 @@ def runs(tmp_path_factory):
     tree = make_recording(n_bins=3, n_units=10)
     write_recording(tree, simulated / "recording.zarr")
     (simulated / "protocol.toml").write_text(PROTOCOL)
-    provenance = {"seed": 7, "duration_s": 12.5, "versions": {"numpy": "2.3.5"}, "note": EVIL, "hosts": [{"cores": 2}]}
+    provenance = {
+        "seed": 7,
+        "duration_s": 12.5,
+        "versions": {"numpy": "2.3.5"},
+        "note": EVIL,
+        "files_sha256": {"a.csv": "ab12"},
+        "hosts": [{"cores": 2}],
+    }
     (simulated / "provenance.json").write_text(json.dumps(provenance))
     _, measured = shipped_curves_as_measured(overlap_shift=0.3)
     measured = measured.assign_coords(group=("animal", ["drifting", "drifting", "stable"]))
@@ -142,7 +149,7 @@ def test_verdicts_are_written_in_words_and_what_cannot_be_compared_is_folded(pag
     assert "inside" in text and "above" in text
     folded = text[text.index("Not comparable: 198") :]
     assert "novel on day 1" in folded and "area differs: PPC" in folded
-    assert page.tags.count("details") == 3
+    assert page.tags.count("details") == 4
 
 
 def test_headings_step_down_one_by_one_and_the_language_is_named(runs, page):
@@ -207,5 +214,6 @@ def test_findings_take_losses_within_animals():
     [(group, [sentence])] = findings(table, pd.DataFrame(), {"walk": "feedback walk"})
     assert group == "feedback walk"
     # animal c has no pair at 14 days; a loses 0.3, b 0.2: mean 0.25, sd 0.0707, t = 12.706
+    assert "goes from 0.70 at 2 days to 0.45 at 14 days" in sentence and "it includes 0" in sentence
     half = 12.7062 * np.std([0.3, 0.2], ddof=1) / np.sqrt(2)
-    assert f"a loss of 0.250 (95 % interval {0.25 - half:.3f} to {0.25 + half:.3f} over 2 animals)" in sentence
+    assert f"a loss of 0.250 (95 % interval {0.25 - half:.3f} to {0.25 + half:.3f} over 2 animals" in sentence

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
 
 ANALYSIS = "drift_over_days"
+#: figures of the analysis that show recorded values beside the simulated ones
+_WITH_RECORDED = ("drift_decay", "drift_sessions")
 
 Progress = Callable[[str], object]
 
@@ -44,7 +47,7 @@ def compare(
 
     Simulated animals are observed again as the recorded animal was (same frames, trials and number of cells) before
     anything is measured; a recorded run and another simulated run are taken as they are. Every recorded animal is a
-    reference of its own; those with a single session are left out.
+    reference of its own; those of a single session are left out.
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def compare(
     tolerances : mapping of str to float, optional
         Measure id to tolerance in the measure's unit; else those of the protocol; else the recorded spread.
     out : str or path-like, optional
-        Where ``scorecard.csv``, ``counts.csv`` and figures go; by default the run folder, whose report is refreshed.
+        Where scorecard, counts and figures go; by default the run folder, whose report is refreshed.
     progress : callable, optional
         Called with one line of text at each step.
 
@@ -75,30 +78,32 @@ def compare(
     ConfigError
         Where a tolerance or a table is not known.
     """
-    folder = _run_folder(run)
-    say = progress or _silent
+    folder, say = _run_folder(run), progress or _silent
     settings = reference_settings(folder)
     limits = dict(settings.get("tolerances", {})) | dict(tolerances or {})
     recording = load_recording(folder)
     _check_sessions(recording, folder)
+    drawings: dict[str, figures.Drawing] = {}
     if recorded is None:
         say("comparing with the reference tables")
         rows = scorecard_of_tables(_summary(folder, recording), settings, limits)
-        drawings: dict[str, figures.Drawing] = {}
     else:
-        other = _run_folder(recorded)
-        rows, drawings = _against_run(recording, other, limits, say)
-    target = Path(out) if out is not None else folder
+        rows, drawings = _against_run(recording, _run_folder(recorded), limits, say)
     say("writing the scorecard and figures")
+    _write(folder, Path(out) if out is not None else folder, rows, drawings)
+    rows.attrs = {"counts": count_inside(rows).to_dict("records"), "interpretation": INTERPRETATION}
+    return rows
+
+
+def _write(folder: Path, target: Path, rows: pd.DataFrame, drawings: Mapping[str, figures.Drawing]) -> None:
+    """Scorecard, counts and figures; the report too where they go into the run folder itself."""
     write_scorecard(target, rows)
     for name, drawing in drawings.items():
-        figures.save(drawing, target / "figures", name, {"run": folder.name, "recorded": Path(recorded or "").name})
+        figures.save(drawing, target / "figures", name, {"run": folder.name})
     if target == folder:
         from neurofa.report import write_report
 
         write_report(folder)
-    rows.attrs = {"counts": count_inside(rows).to_dict("records"), "interpretation": INTERPRETATION}
-    return rows
 
 
 def scorecard_of_tables(
@@ -193,7 +198,8 @@ def _against_run(
         for mate in [mate for mate in measured_there if simulated and mate != name]:
             cards.append(curve_scorecard(_apart(measured_there[mate]), curves, limits, reference_kind="recorded run"))
         suffix = f"against_{_plain(other.name)}" + (f"_{_plain(name)}" if len(names) > 1 else "")
-        drawings |= _drawings(measured, recorded, suffix)
+        how = f"Simulated animals observed again as {name} was recorded." if simulated else f"Held against {name}."
+        drawings |= _drawings(measured, recorded, suffix, how)
     return pd.concat(cards, ignore_index=True), drawings
 
 
@@ -205,7 +211,9 @@ def _against_simulated(
     measured_there, measured = _measure(theirs), _measure(recording)
     curves = _named(curves_of_recording(measured_there, by="group", note="simulated run"), other, "group ")
     card = curve_scorecard(measured, curves, limits, reference_kind="simulated run")
-    return card, _drawings(measured, measured_there, f"against_{_plain(other.name)}")
+    return card, _drawings(
+        measured, measured_there, f"against_{_plain(other.name)}", f"Held against the run {other.name}."
+    )
 
 
 def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
@@ -273,12 +281,14 @@ def _apart(measured: xr.Dataset) -> xr.Dataset:
     return measured.assign_coords(group=("animal", [f"{animal} (recorded)" for animal in measured["animal"].values]))
 
 
-def _drawings(measured: xr.Dataset, recorded: xr.Dataset, suffix: str) -> dict[str, figures.Drawing]:
+def _drawings(measured: xr.Dataset, recorded: xr.Dataset, suffix: str, how: str) -> dict[str, figures.Drawing]:
     """Figures of the analysis with recorded points over the curves, under names of their own."""
     drawn = find_analysis(ANALYSIS).plot(measured, recorded)
-    if isinstance(drawn, dict):
-        return {f"{name}_{suffix}": drawing for name, drawing in drawn.items()}
-    return {f"{ANALYSIS}_{suffix}": drawn}
+    return {
+        f"{name}_{suffix}": replace(drawing, caption=f"{how} {drawing.caption}")
+        for name, drawing in drawn.items()
+        if name.startswith(_WITH_RECORDED)
+    }
 
 
 def _named(curves: pd.DataFrame, other: Path, prefix: str = "") -> pd.DataFrame:

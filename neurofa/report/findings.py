@@ -75,13 +75,14 @@ def _loss(curve: pd.DataFrame, subject: str) -> str:
     if both.empty:
         return ""
     first, last = both[lags[0]].mean(), both[lags[-1]].mean()
-    falls = measures.mean_and_interval((both[lags[0]] - both[lags[-1]]).to_numpy())
-    change = "falls" if first >= last else "rises"
+    loss = measures.mean_and_interval((both[lags[0]] - both[lags[-1]]).to_numpy())
+    low, high = float(loss.low), float(loss.high)
+    change = "falls" if low > 0 else "rises" if high < 0 else "goes"
     text = f"{subject} {change} from {first:.2f} at {lags[0]:g} days to {last:.2f} at {lags[-1]:g} days"
     if len(both) == 1:
         return f"{text} (one animal: no interval)."
-    interval = f"95 % interval {falls.low:.3f} to {falls.high:.3f} over {len(both)} animals"
-    return f"{text}: a loss of {falls.mean:.3f} ({interval})."
+    doubt = "; it includes 0" if change == "goes" else ""
+    return f"{text}: a loss of {loss.mean:.3f} (95 % interval {low:.3f} to {high:.3f} over {len(both)} animals{doubt})."
 
 
 def _of_counts(counts: pd.DataFrame, group: str) -> list[str]:

@@ -23,6 +23,7 @@ from neurofa.report.tables import cards, folded
 REPORT_FILE = "report.html"
 _TEMPLATE = "page.html.jinja"
 _WIDE_FROM_PIXELS = 1500
+_FIRST = ("drift_decay", "drift_sessions", "drift_latent", "drift_cells", "drift_performance", "drift_half_lives")
 
 
 def write_report(
@@ -103,12 +104,13 @@ def _section(folder: Path) -> dict[str, Any]:
         "folded": rows,
         "n_folded": sum(row["n"] for row in rows),
         "protocol": text,
-        "provenance": provenance,
+        "provenance": [row for row in provenance if "sha256" not in row[0]],
+        "checksums": [(name.partition(".")[2], value) for name, value in provenance if "sha256" in name],
     }
 
 
 def _facts(
-    folder: Path, protocol: Mapping[str, Any], provenance: Iterable[tuple[str, str]]
+    folder: Path, protocol: Mapping[str, Any], provenance: Sequence[tuple[str, str]]
 ) -> tuple[list[tuple[str, str]], bool]:
     """The table at the top, and whether the animals were simulated."""
     probe = load_recording(folder)["probe"].to_dataset()
@@ -131,19 +133,18 @@ def _facts(
         ),
         ("Units seen per animal", f"{_span(seen)}, in one session at least"),
     ]
-    known = {name.rpartition(".")[2]: value for name, value in reversed(list(provenance))}
+    known = {name.rpartition(".")[2]: value for name, value in reversed(provenance)}
+    spent = [(name, value) for name, value in provenance if name.split(".")[0] in ("seconds", "duration_s")]
+    duration = ", ".join(f"{name.partition('.')[2].replace('_', ' ')} {value} s".strip() for name, value in spent)
     seed = known.get("seed") or str(protocol.get("cohort", {}).get("seed", ""))
-    rows += [("Seed", seed if simulated else "")]
-    for name, keys in (("Started", ("started", "start_time")), ("Duration", ("duration_s", "seconds", "wall_s"))):
-        value = next((known[key] for key in keys if key in known), "")
-        rows.append((name, f"{value} s" if value and name == "Duration" else value))
+    rows += [("Seed", seed if simulated else ""), ("Started", known.get("started", "")), ("Duration", duration)]
     return [(name, value) for name, value in rows if value], simulated
 
 
 def _figures(folder: Path) -> list[dict[str, Any]]:
     """Every PNG of a folder with its caption, embedded."""
     figures = []
-    for file in sorted(folder.glob("*.png")) if folder.is_dir() else []:
+    for file in sorted(folder.glob("*.png"), key=_place) if folder.is_dir() else []:
         content = file.read_bytes()
         if content[:8] != b"\x89PNG\r\n\x1a\n":
             raise RunFolderError(f"{file} is not a PNG image; delete it, or draw it again with neurofa analyse")
@@ -161,6 +162,13 @@ def _figures(folder: Path) -> list[dict[str, Any]]:
             }
         )
     return figures
+
+
+def _place(file: Path) -> tuple[int, str]:
+    """Curves first, then matrices, then the rest; a figure against a recording comes after the one without."""
+    name = file.stem
+    ranks = [number for number, start in enumerate(_FIRST) if name.startswith(start)]
+    return (ranks[0] if ranks else len(_FIRST), name)
 
 
 def _provenance(folder: Path) -> list[tuple[str, str]]:
