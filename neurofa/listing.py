@@ -71,8 +71,8 @@ def _rules() -> list[tuple[str, str]]:
 
 def _overnight() -> list[tuple[str, str]]:
     """Overnight processes with their parameters."""
+    from neurofa.checking import parameters_model
     from neurofa.overnight import overnight_processes
-    from neurofa.settings import parameters_model
 
     rows = []
     for name, process in overnight_processes().items():

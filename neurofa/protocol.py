@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from neurofa.catalogue import did_you_mean, shipped_folder
+from neurofa.checking import Settings, sentence
 from neurofa.errors import ProtocolError
 from neurofa.settings import (
     CohortSettings,
@@ -22,9 +23,7 @@ from neurofa.settings import (
     ReferenceSettings,
     RuleSettings,
     ScheduleSettings,
-    Settings,
     StimuliSettings,
-    sentence,
 )
 
 #: keys of a group that describe it rather than change a setting

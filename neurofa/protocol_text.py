@@ -7,15 +7,9 @@ import tomlkit
 from pydantic import BaseModel
 from tomlkit.items import Table
 
+from neurofa.checking import Settings, parameters_model
 from neurofa.protocol import Protocol
-from neurofa.settings import (
-    OvernightSettings,
-    Settings,
-    StimuliSettings,
-    overnight_process,
-    parameters_model,
-    stimulus_set,
-)
+from neurofa.settings import OvernightSettings, StimuliSettings, overnight_process, stimulus_set
 
 
 def protocol_text(protocol: Protocol, comments: bool = True) -> str:

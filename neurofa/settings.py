@@ -1,94 +1,15 @@
 """The tables of a protocol: every setting with its default, its bounds and one line that says what it is."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import ConfigDict, Field, model_validator
 
 from neurofa.catalogue import did_you_mean, load_function
+from neurofa.checking import PerAnimal, Settings, checked_parameters, parameters_model, per_animal
 from neurofa.errors import ConfigError
 from neurofa.rules.names import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGNALS
-
-#: a number for all animals of a group, or one number per animal
-PerAnimal = float | tuple[float, ...]
-
-_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
-    "ge": ("at least", lambda value, bound: value >= bound),
-    "gt": ("greater than", lambda value, bound: value > bound),
-    "le": ("at most", lambda value, bound: value <= bound),
-    "lt": ("less than", lambda value, bound: value < bound),
-}
-
-
-def per_animal(default: float, *, description: str = "", **bounds: float) -> Any:
-    """
-    Declare a setting that is a number, or one number per animal.
-
-    Parameters
-    ----------
-    default : float
-        Value where the protocol says nothing.
-    description : str
-        One line.
-    **bounds : float
-        Any of ``ge``, ``gt``, ``le``, ``lt``.
-
-    Returns
-    -------
-    object
-        To stand as the default of a model's field or of an overnight process' parameter.
-    """
-    return Field(default=default, description=description, json_schema_extra={"bounds": dict(bounds)})
-
-
-class Settings(BaseModel):
-    """Base of all tables: frozen, unknown keys refused, numbers finite, bounds of per-animal numbers checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
-
-    @model_validator(mode="after")
-    def _check_bounds(self) -> Self:
-        """Check every number of the settings declared by `per_animal`."""
-        for name, info in type(self).model_fields.items():
-            extra = info.json_schema_extra
-            if not isinstance(extra, dict) or "bounds" not in extra:
-                continue
-            value = getattr(self, name)
-            bounds: Any = extra["bounds"]
-            for number in value if isinstance(value, tuple) else (value,):
-                for kind, bound in bounds.items():
-                    word, holds = _BOUNDS[kind]
-                    if not holds(number, bound):
-                        raise ValueError(f"{name} must be {word} {bound:g}, got {number:g}")
-        return self
-
-    def check_animals(self, table: str, animals: int) -> None:
-        """
-        Check that lists have one number per animal.
-
-        Parameters
-        ----------
-        table : str
-            Name of this table, for messages.
-        animals : int
-            Animals per group.
-
-        Raises
-        ------
-        ValueError
-            Where a list is longer or shorter.
-        """
-        for name, info in type(self).model_fields.items():
-            extra = info.json_schema_extra
-            value = getattr(self, name)
-            if isinstance(extra, dict) and "bounds" in extra and isinstance(value, tuple) and len(value) != animals:
-                raise ValueError(
-                    f"{table}.{name} lists {len(value)} numbers for {animals} animals; "
-                    "give one number, or one per animal"
-                )
 
 
 class CohortSettings(Settings):
@@ -326,7 +247,6 @@ class ObservationSettings(Settings):
     visibility_white: float = Field(0.28, ge=0, le=1, description="share of visibility that is new in every session")
     visibility_rate_weight: float = Field(0.3, ge=0, le=1, description="weight of a cell's log rate in its visibility")
 
-
     @model_validator(mode="after")
     def _check_seconds(self) -> Self:
         """Check that time is positive."""
@@ -432,110 +352,3 @@ def _named(key: str, name: str, shipped: Mapping[str, Callable[..., Any]], folde
         return load_function(name, Path(folder) if folder else None)
     except ConfigError as error:
         raise ValueError(f"{key}: {error}") from error
-
-
-def parameters_model(function: Callable[..., Any]) -> type[Settings]:
-    """
-    Settings made of a function's keyword-only parameters.
-
-    Parameters
-    ----------
-    function : callable
-        Annotated parameters are checked by their annotation; those declared by `per_animal`, and plain numbers, by
-        their bounds.
-
-    Returns
-    -------
-    type
-        A table.
-    """
-    fields: dict[str, Any] = {}
-    hints: dict[str, Any] | None = None
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        default = parameter.default
-        if isinstance(default, FieldInfo):
-            fields[name] = (PerAnimal, default)
-            continue
-        if hints is None:
-            hints = get_type_hints(function, include_extras=True)
-        fields[name] = (hints.get(name, Any), ... if default is inspect.Parameter.empty else default)
-    model: type[Settings] = create_model(getattr(function, "__name__", "parameters"), __base__=Settings, **fields)
-    return model
-
-
-def checked_parameters(
-    model: type[Settings], given: Mapping[str, Any], also: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """
-    Validate parameters of a function.
-
-    Parameters
-    ----------
-    model : type
-        From `parameters_model`.
-    given : mapping
-        What the protocol says.
-    also : mapping, optional
-        Further names to offer where one is mistyped.
-
-    Returns
-    -------
-    dict
-        Every default filled in; lists as lists.
-
-    Raises
-    ------
-    ValueError
-        With one sentence that starts with the parameter's name.
-    """
-    try:
-        return model.model_validate(dict(given)).model_dump(mode="json")
-    except ValidationError as error:
-        raise ValueError(sentence(error, model, also=also)) from error
-
-
-def sentence(
-    error: ValidationError, model: type[BaseModel], prefix: str = "", also: Mapping[str, Any] | None = None
-) -> str:
-    """
-    The first thing that is wrong, as one sentence.
-
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        What pydantic found.
-    model : type
-        The table that was read.
-    prefix : str, optional
-        What stands before every key.
-    also : mapping, optional
-        Further keys to offer where one is mistyped.
-
-    Returns
-    -------
-    str
-        What was given, what was expected, and how to mend it.
-    """
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if not str(part).startswith(("float", "tuple[", "function-"))]
-    key = prefix + ".".join(place)
-    if first["type"] == "value_error":
-        message = str(first["ctx"]["error"])
-        inside = f"{key}." if place else prefix
-        unknown = "unknown key '"
-        return unknown + inside + message.removeprefix(unknown) if message.startswith(unknown) else inside + message
-    if first["type"] == "extra_forbidden":
-        table: Any = model
-        for part in place[:-1]:
-            annotation = table.model_fields[part].annotation
-            table = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else table
-        known = [name for name, info in table.model_fields.items() if not info.exclude] + list(also or ())
-        return f"unknown key '{key}'; {did_you_mean(place[-1], known)}"
-    expected = first["msg"].replace("Input should be", "must be").replace("Tuple should have", "must list")
-    expected = expected.split(" after validation")[0].replace("must be a valid tuple", "must be a list")
-    expected = expected.replace("a valid dictionary or instance of", "a table, see").replace("should have", "must have")
-    if first["type"] == "missing":
-        return f"{key} is missing; set it"
-    return f"{key} {expected[0].lower()}{expected[1:]}, got {first['input']!r}"

@@ -7,7 +7,7 @@ happens in `days` days; parameters are per day and arrive as tensors, one value 
 
 from collections.abc import Callable
 
-from neurofa.settings import per_animal as per_animal
+from neurofa.checking import per_animal as per_animal
 
 OvernightProcess = Callable[..., None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neurofa.settings import per_animal
+from neurofa.checking import per_animal
 
 if TYPE_CHECKING:
     from torch import Tensor
