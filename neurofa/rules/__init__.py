@@ -1,4 +1,4 @@
-"""Learning rules: a teaching signal, a pathway and feedback weights, composed; one file per choice, one table of names."""
+"""Learning rules: a teaching signal, a pathway and feedback weights, composed; one file per choice, one table."""
 
 from neurofa.rules.names import FEEDBACK_WEIGHTS as FEEDBACK_WEIGHTS
 from neurofa.rules.names import NAMED_RULES as NAMED_RULES
