@@ -157,7 +157,8 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.
     ]
     caption = (
         "Fraction of single repeats whose stimulus is decoded, for every pair of sessions, mean over the animals of a "
-        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). On the diagonal: repeats left out of the maps of their own session."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). "
+        "On the diagonal: repeats left out of the maps of their own session."
     )
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     return figures.Drawing(figure, numbers, caption)

@@ -270,7 +270,8 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | No
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     caption = (
         "Population-vector correlation of the observed maps of every pair of sessions, mean over the animals of a "
-        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). On the diagonal: the correlation of the two halves of a session."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). "
+        "On the diagonal: the correlation of the two halves of a session."
     )
     return figures.Drawing(figure, numbers, caption)
 
@@ -342,7 +343,8 @@ def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
     of_groups = pd.DataFrame(list(fitted.values()), columns=["fit", "lower", "upper"]).assign(group=groups)
     caption = (
         "Half-life of the noise-corrected population-vector correlation, exponential fit A exp(-lag / tau). Dots: "
-        f"animals ({figures.sizes_text(times)}); black: fit to the mean curve of the group, with the 95 % bootstrap interval over animals "
+        f"animals ({figures.sizes_text(times)}); black: fit to the group's mean curve, "
+        "with the 95 % bootstrap interval over animals "
         f"({N_RESAMPLES} resamples; 3 animals at least). Triangles: no decay, or above {longest:g} days."
     )
     return figures.Drawing(figure, pd.concat([animals, of_groups], ignore_index=True), caption)
