@@ -76,11 +76,14 @@ def _structure(protocol: Protocol) -> str:
         "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
         "rule": {key: value for key, value in settings["rule"].items() if key not in numbers},
         "choices": protocol.rule.choices(),
-        "stimuli": {key: value for key, value in settings["stimuli"].items() if not isinstance(value, float | list)},
+        "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
         "schedule": settings["schedule"],
         "engine": settings["engine"],
         "seed": protocol.cohort.seed,
-        "overnight": sorted(protocol.overnight.processes()),
+        "overnight": [
+            (name, [(key, None if _is_number(value) else value) for key, value in parameters.items()])
+            for name, parameters in protocol.overnight.processes().items()
+        ],
     }
     return json.dumps(same, sort_keys=True)
 
@@ -88,6 +91,11 @@ def _structure(protocol: Protocol) -> str:
 def _is_on(value: float | tuple[float, ...]) -> bool:
     """Whether any animal has more than 0 of it."""
     return any(number > 0 for number in (value if isinstance(value, tuple) else (value,)))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a parameter of an overnight process is a number, or one number per animal."""
+    return isinstance(value, int | float | list | tuple) and not isinstance(value, bool)
 
 
 class Cohort:
@@ -113,12 +121,12 @@ class Cohort:
         self.device = _device(engine.device)
         self.seed = self.protocol.cohort.seed
         sets = [animal_stimuli(member) for member in members]
-        first = sets[0]
-        self.labels = first.labels
+        _refuse_unequal(self.protocol.stimuli.kind, sets)
+        self.labels = sets[0].labels
         self.stimuli = self._tensor(np.stack([own.inputs for own in sets]))
-        self.targets = self._tensor(first.targets)
-        acceptable = first.acceptable
-        self.acceptable = None if acceptable is None else torch.from_numpy(acceptable).to(self.device)
+        self.targets = self._tensor(np.stack([own.targets for own in sets]))
+        acceptable = [own.acceptable for own in sets if own.acceptable is not None]
+        self.acceptable = torch.from_numpy(np.stack(acceptable)).to(self.device) if acceptable else None
         self.rates = Rates(
             hidden=self.numbers(attrgetter("rule.learning_rate"), 3),
             readout=self.numbers(attrgetter("rule.readout_learning_rate"), 3),
@@ -252,7 +260,7 @@ class Cohort:
             values: dict[str, Any] = {}
             for key, value in parameters.items():
                 own = [processes[name][key] for processes in of_members]
-                if isinstance(value, int | float | list) and not isinstance(value, bool):
+                if _is_number(value):
                     own = [
                         one[m.index] if isinstance(one, list) else one for one, m in zip(own, self.members, strict=True)
                     ]
@@ -265,7 +273,7 @@ class Cohort:
     def _birth(self) -> Network:
         """Weights, gains, thresholds and feedback that the animals are born with."""
         own, draws = self.protocol.network, self.draws("birth")
-        sizes = [self.stimuli.shape[2], *own.hidden, self.targets.shape[1]]
+        sizes = [self.stimuli.shape[2], *own.hidden, self.targets.shape[2]]
         layers = []
         for number, (pre, post) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             readout = number == len(sizes) - 2
@@ -292,10 +300,7 @@ class Cohort:
             rates = respond(layer, drive, own.activation)[2]
         self.build_rule(self.rates).birth(network, draws)
         if self.protocol.rule.choices()[0] == "centred_target":
-            n_output = self.targets.shape[1]
-            network.memory["target_sum"] = (
-                torch.zeros_like(self.targets[:1]).expand(len(self.members), 1, n_output).clone()
-            )
+            network.memory["target_sum"] = torch.zeros_like(self.targets[:, :1])
             network.memory["target_count"] = torch.zeros_like(self.rates.hidden)
             network.memory["performance"] = torch.zeros_like(self.rates.hidden)
         return network
@@ -339,6 +344,21 @@ def animal_stimuli(member: Member) -> Stimuli:
             "choose a divisor, or 0 for all"
         )
     return stimuli
+
+
+def _refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
+    """Animals that share a tensor need stimuli of equal sizes and labels."""
+    first = sets[0]
+    for own in sets[1:]:
+        sizes = [(one.inputs.shape, one.targets.shape, one.acceptable is None) for one in (first, own)]
+        same = first.labels.keys() == own.labels.keys() and all(
+            np.array_equal(own.labels[name], values) for name, values in first.labels.items()
+        )
+        if sizes[0] != sizes[1] or not same:
+            raise ConfigError(
+                f"stimulus set '{kind}' gave animals of one group different sizes or labels; "
+                "only the values of inputs, targets and acceptable may differ between animals"
+            )
 
 
 def _rule(signal: str, pathway: str, feedback: str, network_units: int, rates: Rates) -> Rule:

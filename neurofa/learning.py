@@ -27,9 +27,9 @@ class Session:
     stimuli : torch.Tensor
         (animal, stimulus, input): with the session's input gains.
     targets : torch.Tensor
-        (stimulus, output).
+        (animal, stimulus, output).
     acceptable : torch.Tensor or None
-        (stimulus, output) bool: which largest output counts as a correct report.
+        (animal, stimulus, output) bool: which largest output counts as a correct report.
     passes, batch_size : int
         How often all stimuli are shown, and how many of them make one update.
     noise_sd : torch.Tensor
@@ -65,7 +65,7 @@ class Session:
         Session
             Views.
         """
-        own = {name: getattr(self, name)[start:stop] for name in ("stimuli", "noise_sd", "homeostasis_rate")}
+        own = {name: value[start:stop] for name, value in vars(self).items() if isinstance(value, Tensor)}
         return Session(**(vars(self) | own))
 
 
@@ -136,10 +136,21 @@ def learn_session(
             parts = list(pool.map(live, chunks))
     learned = Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]))
     if "performance" in network.memory:
-        network.memory["performance"].copy_(learned.correct.nan_to_num().mean(1).reshape(-1, 1, 1))
+        network.memory["performance"].copy_(_performance(network, session, learned).reshape(-1, 1, 1))
         network.memory["target_sum"].zero_()
         network.memory["target_count"].zero_()
     return learned
+
+
+def _performance(network: Network, session: Session, learned: Learned) -> Tensor:
+    """Performance of every animal in a session: fraction correct, or R^2 where no report can be correct."""
+    if session.acceptable is not None:
+        return learned.correct.mean(1)
+    if network.loss == "cross_entropy":
+        return torch.zeros_like(learned.loss[:, 0])
+    total = 0.5 * (session.targets - session.targets.mean(1, keepdim=True)).square().sum(2).mean(1)
+    varied = total > 0
+    return torch.where(varied, 1 - learned.loss.mean(1) / total.where(varied, 1), torch.zeros_like(total))
 
 
 def animals_per_chunk(network: Network, session: Session) -> int:
@@ -176,15 +187,14 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
         )
     noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
     rule.start_session(network, draws)
-    targets = session.targets.expand(network.n_animals, -1, -1)
     noisy = bool((session.noise_sd > 0).any())
     weight = min(0.05, 0.05 * session.batch_size / n_stimuli)
-    animals = torch.arange(network.n_animals, device=targets.device).unsqueeze(1)
+    animals = torch.arange(network.n_animals, device=session.targets.device).unsqueeze(1)
     correct, losses = [], []
     for update in range(session.n_updates):
         shown = None if order is None else order[:, update]
         stimuli = session.stimuli if shown is None else session.stimuli[animals, shown]
-        target = targets if shown is None else session.targets[shown]
+        target = session.targets if shown is None else session.targets[animals, shown]
         if noisy:
             stimuli = torch.addcmul(stimuli, session.noise_sd, noise.at(update))
         activity = forward(network, stimuli)
@@ -207,7 +217,7 @@ def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = No
     output : torch.Tensor
         (animal, trial, output).
     acceptable : torch.Tensor or None
-        (stimulus, output) bool; None = the stimulus set does not say.
+        (animal, stimulus, output) bool; None = the stimulus set does not say.
     shown : torch.Tensor or None
         (animal, trial): which stimuli; None = all in order.
 
@@ -221,7 +231,8 @@ def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = No
     choice = output.argmax(-1)
     if shown is None:
         shown = torch.arange(output.shape[1], device=output.device).expand(choice.shape)
-    return acceptable[shown, choice].to(output.dtype)
+    animals = torch.arange(output.shape[0], device=output.device).unsqueeze(1)
+    return acceptable[animals, shown, choice].to(output.dtype)
 
 
 def fraction_correct(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
@@ -233,7 +244,7 @@ def fraction_correct(output: Tensor, acceptable: Tensor | None, shown: Tensor | 
     output : torch.Tensor
         (animal, trial, output).
     acceptable : torch.Tensor or None
-        (stimulus, output) bool.
+        (animal, stimulus, output) bool.
     shown : torch.Tensor or None
         (animal, trial).
 
