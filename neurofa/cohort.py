@@ -1,8 +1,6 @@
-"""The animals of a protocol as tensors: who is simulated together, and how they are born."""
+"""The animals of a batch as tensors: how they are born, what they are shown, what happens to them overnight."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -11,91 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurofa import seeds
 from neurofa.draws import Draws
 from neurofa.errors import ConfigError, DivergenceError
 from neurofa.learning import reports
+from neurofa.members import Member, animal_stimuli, is_number, is_on, refuse_unequal
 from neurofa.networks import Layer, Network, forward, propagate, respond
-from neurofa.protocol import Protocol
 from neurofa.rules.rule import Rates, Rule
-from neurofa.settings import overnight_process, stimulus_set
-from neurofa.stimuli import Stimuli
-
-
-@dataclass(frozen=True)
-class Member:
-    """
-    One animal.
-
-    Attributes
-    ----------
-    group : str
-        Its group.
-    index : int
-        Its index within the group; with the seed it decides all its random numbers.
-    protocol : Protocol
-        The protocol of its group.
-    """
-
-    group: str
-    index: int
-    protocol: Protocol
-
-
-def batches(protocol: Protocol) -> list[list[Member]]:
-    """
-    Animals that can be simulated as one tensor: their protocols differ in numbers only.
-
-    Parameters
-    ----------
-    protocol : Protocol
-        With its groups.
-
-    Returns
-    -------
-    list of list of Member
-        Each inner list is one batch; animals of a group stay together, in order.
-    """
-    found: dict[str, list[Member]] = {}
-    for name in protocol.group_names():
-        own = protocol.group(name)
-        animals = [Member(name, index, own) for index in range(own.cohort.animals)]
-        found.setdefault(_structure(own), []).extend(animals)
-    return list(found.values())
-
-
-def _structure(protocol: Protocol) -> str:
-    """What must be equal for two animals to share a tensor."""
-    settings = protocol.as_dict()
-    numbers = {"learning_rate", "readout_learning_rate", "readout_step_bound", "feedback_scale", "target_scale"}
-    numbers |= {"noise_amplitude", "walk_per_update", "name", "teaching_signal", "pathway", "feedback_weights"}
-    same: dict[str, Any] = {
-        "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases")],
-        "thresholds": _is_on(protocol.network.active_fraction),
-        "gains": _is_on(protocol.network.gain_sd),
-        "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
-        "rule": {key: value for key, value in settings["rule"].items() if key not in numbers},
-        "choices": protocol.rule.choices(),
-        "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
-        "schedule": settings["schedule"],
-        "engine": settings["engine"],
-        "seed": protocol.cohort.seed,
-        "overnight": [
-            (name, [(key, None if _is_number(value) else value) for key, value in parameters.items()])
-            for name, parameters in protocol.overnight.processes().items()
-        ],
-    }
-    return json.dumps(same, sort_keys=True)
-
-
-def _is_on(value: float | tuple[float, ...]) -> bool:
-    """Whether any animal has more than 0 of it."""
-    return any(number > 0 for number in (value if isinstance(value, tuple) else (value,)))
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a parameter of an overnight process is a number, or one number per animal."""
-    return isinstance(value, int | float | list | tuple) and not isinstance(value, bool)
+from neurofa.settings import overnight_process
 
 
 class Cohort:
@@ -121,7 +41,7 @@ class Cohort:
         self.device = _device(engine.device)
         self.seed = self.protocol.cohort.seed
         sets = [animal_stimuli(member) for member in members]
-        _refuse_unequal(self.protocol.stimuli.kind, sets)
+        refuse_unequal(self.protocol.stimuli.kind, sets)
         self.labels = sets[0].labels
         self.stimuli = self._tensor(np.stack([own.inputs for own in sets]))
         self.targets = self._tensor(np.stack([own.targets for own in sets]))
@@ -142,6 +62,7 @@ class Cohort:
         )
         self.network = self._birth()
         self._processes = self._overnight_processes()
+        self.overnight(0.0, self.draws("birth"))
 
     def draws(self, *occasion: str | int) -> Draws:
         """
@@ -229,11 +150,40 @@ class Cohort:
             Since the last session.
         draws : Draws
             Random numbers of the night.
+
+        Raises
+        ------
+        ConfigError
+            Where a process returns something in place of changing the networks.
+        DivergenceError
+            Where weights become infinite or not a number.
         """
         for name, process, values in self._processes:
-            process(self.network, days, draws, **values)
-            if not all(torch.isfinite(tensor).all() for tensor in self.network.state().values()):
-                raise DivergenceError(f"overnight process '{name}' made weights infinite; lower its parameters")
+            returned: Any = process(self.network, days, draws, **values)
+            if returned is not None:
+                raise ConfigError(
+                    f"overnight process '{name}' must change the networks in place and return nothing, "
+                    f"got {type(returned).__name__}"
+                )
+            broken = self.broken_animals()
+            if broken:
+                raise DivergenceError(
+                    f"overnight process '{name}' made weights infinite in {', '.join(broken)}; lower its parameters"
+                )
+
+    def broken_animals(self) -> list[str]:
+        """
+        Animals whose state is infinite or not a number.
+
+        Returns
+        -------
+        list of str
+            Their names, such as ``"fa-3"``.
+        """
+        fine = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
+        for tensor in self.network.state().values():
+            fine &= torch.isfinite(tensor).flatten(1).all(1)
+        return [f"{self.members[n].group}-{self.members[n].index}" for n in (~fine).nonzero().flatten().tolist()]
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """
@@ -260,7 +210,7 @@ class Cohort:
             values: dict[str, Any] = {}
             for key, value in parameters.items():
                 own = [processes[name][key] for processes in of_members]
-                if _is_number(value):
+                if is_number(value):
                     own = [
                         one[m.index] if isinstance(one, list) else one for one, m in zip(own, self.members, strict=True)
                     ]
@@ -282,7 +232,7 @@ class Cohort:
             bias = torch.zeros_like(weights[:, :, 0]) if own.biases else None
             layers.append(Layer(weights=weights, bias=bias))
         network = Network(layers, own.activation, own.loss)
-        gains = _is_on(own.gain_sd)
+        gains = is_on(own.gain_sd)
         rates = self.stimuli
         for number, layer in enumerate(layers[:-1]):
             drive = propagate(layer, rates)
@@ -291,7 +241,7 @@ class Cohort:
             if gains:
                 sd = self.numbers(attrgetter("network.gain_sd"), 2)
                 layer.gain = torch.exp(sd * draws.normal(("gain", number), shape) - sd**2 / 2)
-            if _is_on(own.active_fraction):
+            if is_on(own.active_fraction):
                 fraction = self.numbers(attrgetter("network.active_fraction"), 2)
                 spread = self.numbers(attrgetter("network.active_fraction_spread"), 2)
                 logit = torch.logit(fraction) + spread * draws.normal(("active fraction", number), shape)
@@ -308,57 +258,6 @@ class Cohort:
     def _tensor(self, values: np.ndarray) -> Tensor:
         """Tensor of this cohort's precision on its device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(dtype=self.dtype, device=self.device)
-
-
-def animal_stimuli(member: Member) -> Stimuli:
-    """
-    Stimuli of one animal.
-
-    Parameters
-    ----------
-    member : Member
-        The animal.
-
-    Returns
-    -------
-    Stimuli
-        Drawn from the animal's own numbers.
-
-    Raises
-    ------
-    ConfigError
-        Where the stimulus set is not possible.
-    """
-    own = member.protocol.stimuli
-    generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
-    stimuli = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
-    if not isinstance(stimuli, Stimuli):
-        raise ConfigError(
-            f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"
-        )
-    stimuli.check(own.kind)
-    batch = member.protocol.schedule.batch_size
-    if batch and stimuli.inputs.shape[0] % batch:
-        raise ConfigError(
-            f"schedule.batch_size {batch} does not divide the {stimuli.inputs.shape[0]} stimuli; "
-            "choose a divisor, or 0 for all"
-        )
-    return stimuli
-
-
-def _refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
-    """Animals that share a tensor need stimuli of equal sizes and labels."""
-    first = sets[0]
-    for own in sets[1:]:
-        sizes = [(one.inputs.shape, one.targets.shape, one.acceptable is None) for one in (first, own)]
-        same = first.labels.keys() == own.labels.keys() and all(
-            np.array_equal(own.labels[name], values) for name, values in first.labels.items()
-        )
-        if sizes[0] != sizes[1] or not same:
-            raise ConfigError(
-                f"stimulus set '{kind}' gave animals of one group different sizes or labels; "
-                "only the values of inputs, targets and acceptable may differ between animals"
-            )
 
 
 def _rule(signal: str, pathway: str, feedback: str, network_units: int, rates: Rates) -> Rule:

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from neurofa.cohort import Member, animal_stimuli, batches
 from neurofa.errors import ConfigError
+from neurofa.members import Member, animal_stimuli, batches
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text

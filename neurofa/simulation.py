@@ -17,9 +17,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from neurofa.cohort import Cohort, batches
+from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
 from neurofa.learning import Learned, Session, learn_session
+from neurofa.members import batches
 from neurofa.merging import merge_sessions
 from neurofa.protocol import Protocol
 from neurofa.recording import load_recording
@@ -138,9 +139,9 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
                 state = {key: stored[key] for key in stored.files}
             start = int(state.pop("occasions"))
         if start < len(life):
-            cohort = Cohort(members)
-            cohort.restore(state)
             with one_thread_each():
+                cohort = Cohort(members)
+                cohort.restore(state)
                 for position in range(start, len(life)):
                     if progress:
                         progress(done + position, total, _text(life[position]))
@@ -225,10 +226,11 @@ def _record(cohort: Cohort, stimuli: torch.Tensor, learned: Learned, occasion: O
 
 
 def _refuse_divergence(cohort: Cohort, learned: Learned, occasion: Occasion) -> None:
-    """Stop where the loss of an animal is not finite."""
+    """Stop where the loss of an animal, or what it has learned, is not finite."""
     bad = ~torch.isfinite(learned.loss).all(1)
-    if bad.any():
-        names = [f"{cohort.members[n].group}-{cohort.members[n].index}" for n in bad.nonzero().flatten().tolist()]
+    lost = [f"{cohort.members[n].group}-{cohort.members[n].index}" for n in bad.nonzero().flatten().tolist()]
+    names = lost or cohort.broken_animals()
+    if names:
         raise DivergenceError(
             f"learning diverged on {_text(occasion)} in {', '.join(names)}; "
             "lower rule.learning_rate or rule.readout_learning_rate"

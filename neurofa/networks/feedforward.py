@@ -106,7 +106,7 @@ class Network:
     loss : str
         ``"squared_error"`` or ``"cross_entropy"``.
     memory : dict of str to torch.Tensor
-        What a rule remembers from session to session, (animal, ...).
+        What rules and overnight processes remember from session to session, (animal, ...).
     """
 
     layers: list[Layer]

@@ -1,7 +1,8 @@
 """What changes between two sessions; one file per published drift mechanism.
 
 A process is a function ``name(network, days, draws, *, parameters...)`` that changes the networks in place by what
-happens in `days` days; parameters are per day and arrive as tensors, one value per animal. Users name their own as
+happens in `days` days; parameters are per day and arrive as tensors, one value per animal. At birth it is called once
+with 0 days, so that it can lay the state that it needs; nothing else may happen then. Users name their own as
 ``package.module:function`` or ``file.py:function``.
 """
 

@@ -30,7 +30,7 @@ def excitability_drift(
     Parameters
     ----------
     network : Network
-        Changed in place; the first night draws the stationary state.
+        Changed in place; at birth the stationary state is drawn.
     days : float
         Time since the last session, in days.
     draws : Draws
@@ -44,6 +44,8 @@ def excitability_drift(
     """
     import torch
 
+    if not bool((sd > 0).any()):
+        return
     birth = draws.at_birth()
     spread = sd.reshape(-1, 1)
     for number, layer in enumerate(network.layers[:-1]):

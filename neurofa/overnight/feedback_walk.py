@@ -23,8 +23,8 @@ def feedback_walk(
     """
     Let the feedback weights diffuse, their norm kept: F <- rho F + sqrt(1 - rho^2) N, rho = (1 - step^2)^(days / 2).
 
-    N is normal with the standard deviation that each animal's F has. Predicts that the units that carry the target
-    change while the geometry of the code stays, as long as old weights are forgotten and learning goes on.
+    N is normal with the standard deviation that each animal's F had at birth. Predicts that the units that carry the
+    target change while the geometry of the code stays, as long as old weights are forgotten and learning goes on.
 
     Parameters
     ----------
@@ -41,11 +41,16 @@ def feedback_walk(
     ----------
     Built on Cheng & Brown 2023, 10.48550/arXiv.2304.01406.
     """
+    if not bool((step > 0).any()):
+        return
     rho = ((1 - step**2) ** (days / 2)).reshape(-1, 1, 1)
     fresh = (1 - rho**2).clamp_min(0).sqrt()
     for number, layer in enumerate(network.layers):
         for name, weights in (("feedback", layer.feedback), ("feedback hidden", layer.feedback_hidden)):
             if weights is not None:
-                sd = weights.square().mean((1, 2), keepdim=True).sqrt()
+                sd = network.memory.get(f"{name} sd {number}")
+                if sd is None:
+                    sd = weights.square().mean((1, 2), keepdim=True).sqrt()
+                    network.memory[f"{name} sd {number}"] = sd
                 noise = draws.normal(("feedback walk", name, number), tuple(weights.shape[1:]))
                 weights.mul_(rho).add_(fresh * sd * noise)

@@ -23,8 +23,8 @@ def synaptic_noise(
     """
     Let the hidden layers' weights fluctuate: W <- rho W + sqrt(1 - rho^2) sd N, rho = (1 - step^2)^(days / 2).
 
-    sd is that of the weights of the unit, so a unit's total weight is kept. Predicts drift that loses geometry as well
-    as unit-level similarity, unless learning restores the geometry.
+    sd is that of the weights of the unit, so the spread of a unit's weights is kept. Predicts drift that loses geometry
+    as well as unit-level similarity, unless learning restores the geometry.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ def synaptic_noise(
     ----------
     Rokni et al. 2007, 10.1016/j.neuron.2007.04.030; Qin et al. 2023, 10.1038/s41593-022-01225-z.
     """
+    if not bool((step > 0).any()):
+        return
     rho = ((1 - step**2) ** (days / 2)).reshape(-1, 1, 1)
     fresh = (1 - rho**2).clamp_min(0).sqrt()
     for number, layer in enumerate(network.layers[:-1]):

@@ -48,8 +48,14 @@ class Stimuli:
         ConfigError
             Where arrays do not fit each other or hold NaN.
         """
-        n_stimuli = self.inputs.shape[0]
-        if self.inputs.ndim != 2 or self.targets.ndim != 2 or self.targets.shape[0] != n_stimuli:
+        for name in ("inputs", "targets", "acceptable"):
+            value: object = getattr(self, name)
+            if not isinstance(value, np.ndarray) and not (name == "acceptable" and value is None):
+                raise ConfigError(
+                    f"stimulus set '{kind}' must give {name} as a numpy array, got {type(value).__name__}"
+                )
+        n_stimuli = len(self.inputs) if self.inputs.ndim else 0
+        if n_stimuli < 1 or self.inputs.ndim != 2 or self.targets.ndim != 2 or self.targets.shape[0] != n_stimuli:
             raise ConfigError(
                 f"stimulus set '{kind}' gave inputs {self.inputs.shape} and targets {self.targets.shape}; "
                 "expected (stimulus, input) and (stimulus, output) with the same number of stimuli"

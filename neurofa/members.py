@@ -1,0 +1,185 @@
+"""The animals of a protocol: who is simulated together, and what each of them is shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurofa import seeds
+from neurofa.errors import ConfigError
+from neurofa.protocol import Protocol
+from neurofa.settings import stimulus_set
+from neurofa.stimuli import Stimuli
+
+
+@dataclass(frozen=True)
+class Member:
+    """
+    One animal.
+
+    Attributes
+    ----------
+    group : str
+        Its group.
+    index : int
+        Its index within the group; with the seed it decides all its random numbers.
+    protocol : Protocol
+        The protocol of its group.
+    """
+
+    group: str
+    index: int
+    protocol: Protocol
+
+
+def batches(protocol: Protocol) -> list[list[Member]]:
+    """
+    Animals that can be simulated as one tensor: their protocols differ in numbers only.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        With its groups.
+
+    Returns
+    -------
+    list of list of Member
+        Each inner list is one batch; animals of a group stay together, in order.
+    """
+    found: dict[str, list[Member]] = {}
+    for name in protocol.group_names():
+        own = protocol.group(name)
+        animals = [Member(name, index, own) for index in range(own.cohort.animals)]
+        found.setdefault(_structure(own), []).extend(animals)
+    return list(found.values())
+
+
+def _structure(protocol: Protocol) -> str:
+    """What must be equal for two animals to share a tensor."""
+    settings = protocol.as_dict()
+    numbers = {"learning_rate", "readout_learning_rate", "readout_step_bound", "feedback_scale", "target_scale"}
+    numbers |= {"noise_amplitude", "walk_per_update", "name", "teaching_signal", "pathway", "feedback_weights"}
+    same: dict[str, Any] = {
+        "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases")],
+        "thresholds": is_on(protocol.network.active_fraction),
+        "gains": is_on(protocol.network.gain_sd),
+        "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
+        "rule": {key: value for key, value in settings["rule"].items() if key not in numbers},
+        "choices": protocol.rule.choices(),
+        "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
+        "schedule": settings["schedule"],
+        "engine": settings["engine"],
+        "seed": protocol.cohort.seed,
+        "overnight": [
+            (name, [(key, None if is_number(value) else value) for key, value in parameters.items()])
+            for name, parameters in protocol.overnight.processes().items()
+        ],
+    }
+    return json.dumps(same, sort_keys=True)
+
+
+def is_on(value: float | tuple[float, ...]) -> bool:
+    """
+    Whether any animal has more than 0 of something.
+
+    Parameters
+    ----------
+    value : float or tuple of float
+        One number, or one per animal.
+
+    Returns
+    -------
+    bool
+        True where any is above 0.
+    """
+    return any(number > 0 for number in (value if isinstance(value, tuple) else (value,)))
+
+
+def is_number(value: Any) -> bool:
+    """
+    Whether a parameter of an overnight process is a number, or one number per animal.
+
+    Parameters
+    ----------
+    value : object
+        As the protocol gives it.
+
+    Returns
+    -------
+    bool
+        False for text, switches and tables.
+    """
+    return isinstance(value, int | float | list | tuple) and not isinstance(value, bool)
+
+
+def animal_stimuli(member: Member) -> Stimuli:
+    """
+    Stimuli of one animal.
+
+    Parameters
+    ----------
+    member : Member
+        The animal.
+
+    Returns
+    -------
+    Stimuli
+        Drawn from the animal's own numbers.
+
+    Raises
+    ------
+    ConfigError
+        Where the stimulus set is not possible.
+    """
+    own = member.protocol.stimuli
+    generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
+    stimuli: Any = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
+    if not isinstance(stimuli, Stimuli):
+        raise ConfigError(
+            f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"
+        )
+    stimuli.check(own.kind)
+    probabilities = (stimuli.targets >= 0).all() and np.allclose(stimuli.targets.sum(1), 1)
+    if member.protocol.network.loss == "cross_entropy" and not probabilities:
+        raise ConfigError(
+            f"network.loss cross_entropy needs targets that are probabilities and add up to 1, "
+            f"which those of stimulus set '{own.kind}' do not; set network.loss to squared_error"
+        )
+    batch = member.protocol.schedule.batch_size
+    if batch and stimuli.inputs.shape[0] % batch:
+        raise ConfigError(
+            f"schedule.batch_size {batch} does not divide the {stimuli.inputs.shape[0]} stimuli; "
+            "choose a divisor, or 0 for all"
+        )
+    return stimuli
+
+
+def refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
+    """
+    Refuse stimuli that cannot share a tensor.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the stimulus set, for the message.
+    sets : sequence of Stimuli
+        One per animal.
+
+    Raises
+    ------
+    ConfigError
+        Where sizes or labels differ between animals.
+    """
+    first = sets[0]
+    for own in sets[1:]:
+        sizes = [(one.inputs.shape, one.targets.shape, one.acceptable is None) for one in (first, own)]
+        same = first.labels.keys() == own.labels.keys() and all(
+            np.array_equal(own.labels[name], values) for name, values in first.labels.items()
+        )
+        if sizes[0] != sizes[1] or not same:
+            raise ConfigError(
+                f"stimulus set '{kind}' gave animals of one group different sizes or labels; "
+                "only the values of inputs, targets and acceptable may differ between animals"
+            )
