@@ -233,5 +233,18 @@ def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
 def _conclude(folder: Path) -> None:
     """Say what was found and where it is."""
+    from rich.table import Table
+
+    from neurofa.report import LEGEND, brief
+
+    rows = brief(folder)
+    table = Table(box=None, pad_edge=False)
+    for column in dict.fromkeys(name for row in rows for name in row):
+        table.add_column(column, overflow="fold", no_wrap=column in ("group", "correct", "PV", "latent PV", "RSM"))
+    for row in rows:
+        table.add_row(*(row.get(str(column.header), "") for column in table.columns))
+    if rows:
+        _console.print(table, highlight=False)
+        _console.print(LEGEND, style="dim", highlight=False)
     _console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
     _console.print(f"Report:     {folder / 'report.html'}", highlight=False, soft_wrap=True)
