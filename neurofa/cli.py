@@ -240,7 +240,7 @@ def _conclude(folder: Path) -> None:
     rows = brief(folder)
     table = Table(box=None, pad_edge=False)
     for column in dict.fromkeys(name for row in rows for name in row):
-        table.add_column(column, overflow="fold", no_wrap=column in ("group", "correct", "PV", "latent PV", "RSM"))
+        table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*(row.get(str(column.header), "") for column in table.columns))
     if rows:

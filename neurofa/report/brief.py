@@ -45,10 +45,11 @@ def brief(folder: Path) -> list[dict[str, str]]:
             curve = own[(own["measure"] == measure) & (own["variable"] == variable)].sort_values("lag_days")
             if len(curve) > 1:
                 first, last = curve.iloc[0], curve.iloc[-1]
-                row[title] = f"{first['mean']:.2f} to {last['mean']:.2f}"
+                row[title] = f"{first['mean']:.2f}→{last['mean']:.2f}"
         if not counts.empty:
             for count in counts[counts["group"].astype(str) == group].to_dict("records"):
-                row[str(count["reference"]).replace(" (", "\n(", 1)] = f"{count['inside']} of {count['of']}"
+                title = f"{str(count['reference']).split(' (')[0]} {str(count['reference_kind']).split()[-1]}"
+                row[title] = f"{count['inside']} of {count['of']}"
         rows.append(row)
     return rows
 
