@@ -157,13 +157,9 @@ def compare(
 ) -> None:
     """Hold a run against a recorded one, observed with the recording's own frames, trials and number of cells."""
     with _progress(f"comparing {folder}") as progress:
-        from neurofa.comparison import compare as compare_runs
-        from neurofa.run_folder import locked
+        from neurofa.job import compare_run
 
-        if not folder.is_dir():
-            raise RunFolderError(f"no run folder at {folder}; expected one made by neurofa run or neurofa import")
-        with locked(folder):
-            compare_runs(folder, recorded, progress=lambda words: progress(0, 0, words))
+        compare_run(folder, recorded, progress)
     _conclude(folder)
 
 

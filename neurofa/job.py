@@ -13,7 +13,7 @@ import xarray as xr
 
 from neurofa import __version__
 from neurofa.analysis import DEFAULT_ANALYSES, analyse
-from neurofa.comparison import scorecard_of_tables, write_scorecard
+from neurofa.comparison import compare, scorecard_of_tables, write_scorecard
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
@@ -286,7 +286,52 @@ def analyse_run(folder: str | os.PathLike[str], analyses: Sequence[str] = (), pr
     chosen = analyses or (read_protocol(path).analyses if (path / PROTOCOL_FILE).is_file() else DEFAULT_ANALYSES)
     with locked(path):
         results(path, chosen, progress)
+        _note(path, "analysed", ", ".join(chosen))
     return Run(path)
+
+
+def compare_run(
+    folder: str | os.PathLike[str], recorded: str | os.PathLike[str] | None = None, progress: Progress | None = None
+) -> Run:
+    """
+    Hold a finished run against another one, or against the references of its protocol.
+
+    Parameters
+    ----------
+    folder : path-like
+        The run folder.
+    recorded : path-like, optional
+        Folder of a recorded run, or of another simulated one.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+
+    Returns
+    -------
+    Run
+        The run, its scorecard, figures and report renewed.
+
+    Raises
+    ------
+    RunFolderError
+        Where one of the folders is not a run folder.
+    RecordingError
+        Where the two cannot be compared.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise RunFolderError(f"no run folder at {path}; expected one made by neurofa run or neurofa import")
+    with locked(path):
+        compare(path, recorded, progress=lambda words: _tell(progress, words))
+        _note(path, "compared", Path(recorded).resolve().name if recorded else "the protocol's references")
+    return Run(path)
+
+
+def _note(folder: Path, what: str, with_what: str) -> None:
+    """Write into the provenance what was done to a finished run, and what its files are now."""
+    facts = read_provenance(folder)
+    later = [*facts.get("later", ()), {"at": now(), what: with_what}]
+    write_provenance(folder, facts | {"later": later})
+    write_report(folder)
 
 
 def _tell(progress: Progress | None, words: str) -> None:
