@@ -128,8 +128,8 @@ def load_function(source: str, near: Path | None = None) -> Callable[..., Any]:
 
 
 def _load_file(file: Path) -> ModuleType:
-    """Import one file under a name that cannot clash with a package."""
-    name = f"neurofa_user_{file.stem}_{abs(hash(str(file)))}"
+    """Import one file, anew where it has changed, under a name that cannot clash with a package."""
+    name = f"neurofa_user_{file.stem}_{abs(hash((str(file), file.stat().st_mtime_ns)))}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)

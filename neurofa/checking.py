@@ -1,7 +1,7 @@
 """How settings are checked: bounds, one value per animal, parameters of functions, and one sentence per mistake."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -113,10 +113,21 @@ def parameters_model(function: Callable[..., Any]) -> type[Settings]:
             fields[name] = (PerAnimal, default)
             continue
         if hints is None:
-            hints = get_type_hints(function, include_extras=True)
+            hints = _hints(function)
         fields[name] = (hints.get(name, Any), ... if default is inspect.Parameter.empty else default)
     model: type[Settings] = create_model(getattr(function, "__name__", "parameters"), __base__=Settings, **fields)
     return model
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations of a function, or one sentence where they cannot be read."""
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ValueError(
+            f"the annotations of function '{getattr(function, '__name__', function)}' cannot be read ({error}); "
+            "import what they name, outside of TYPE_CHECKING"
+        ) from error
 
 
 def checked_parameters(
@@ -151,7 +162,7 @@ def checked_parameters(
 
 
 def sentence(
-    error: ValidationError, model: type[BaseModel], prefix: str = "", also: Mapping[str, Any] | None = None
+    error: ValidationError, model: type[BaseModel], prefix: str = "", also: Iterable[str] | None = None
 ) -> str:
     """
     The first thing that is wrong, as one sentence.
@@ -164,8 +175,8 @@ def sentence(
         The table that was read.
     prefix : str, optional
         What stands before every key.
-    also : mapping, optional
-        Further keys to offer where one is mistyped.
+    also : iterable of str, optional
+        Further keys of the table itself to offer where one is mistyped.
 
     Returns
     -------
@@ -185,7 +196,8 @@ def sentence(
         for part in place[:-1]:
             annotation = table.model_fields[part].annotation
             table = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else table
-        known = [name for name, info in table.model_fields.items() if not info.exclude] + list(also or ())
+        known = [name for name, info in table.model_fields.items() if not info.exclude]
+        known += list(also or ()) if len(place) == 1 else []
         return f"unknown key '{key}'; {did_you_mean(place[-1], known)}"
     expected = first["msg"].replace("Input should be", "must be").replace("Tuple should have", "must list")
     expected = expected.split(" after validation")[0].replace("must be a valid tuple", "must be a list")

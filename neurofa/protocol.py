@@ -76,6 +76,8 @@ class Protocol(Settings):
             values = dict(values)
             for table in ("stimuli", "overnight"):
                 if isinstance(values.get(table), Mapping):
+                    if "folder" in values[table]:
+                        raise ValueError(f"unknown key '{table}.folder'; files are looked for beside the protocol")
                     values[table] = dict(values[table]) | {"folder": values.get("folder", "")}
         return values
 
@@ -88,6 +90,13 @@ class Protocol(Settings):
                 raise ValueError(
                     f"groups.{name}.control_of names no group, got '{control}'; " + did_you_mean(control, self.groups)
                 )
+        _, pathway, feedback_weights = self.rule.choices()
+        if (pathway, feedback_weights) == ("direct", "transpose") and len(self.network.hidden) > 1:
+            raise ValueError(
+                "rule.feedback_weights 'transpose' cannot go with rule.pathway 'direct' and "
+                f"{len(self.network.hidden)} hidden layers: no forward weights lead from a lower layer to the output; "
+                "set rule.pathway to layerwise, or rule.feedback_weights to fixed"
+            )
         self.overnight.check_animals(self.cohort.animals)
         for table, model in (("network", self.network), ("rule", self.rule), ("stimuli", self.stimuli)):
             model.check_animals(table, self.cohort.animals)
@@ -126,8 +135,15 @@ class Protocol(Settings):
         if name not in self.group_names():
             raise ProtocolError(f"the protocol has no group '{name}'; " + did_you_mean(name, self.group_names()))
         differs = {key: value for key, value in self.groups.get(name, {}).items() if key not in _GROUP_KEYS}
+        for key in ("groups", "folder"):
+            if key in differs:
+                raise ProtocolError(f"unknown key 'groups.{name}.{key}'; a group holds only what differs in it")
         common = self.as_dict() | {"groups": {}, "folder": self.folder}
-        return _checked(merge(common, differs), prefix=f"groups.{name}.")
+        other = differs.get("stimuli")
+        if isinstance(other, Mapping) and other.get("kind", self.stimuli.kind) != self.stimuli.kind:
+            parameters = self.stimuli.parameters()
+            common["stimuli"] = {key: value for key, value in common["stimuli"].items() if key not in parameters}
+        return _checked(merge(common, differs), prefix=f"groups.{name}.", also=_GROUP_KEYS)
 
     def label(self, name: str) -> str:
         """
@@ -222,6 +238,8 @@ def protocol_from(values: Mapping[str, Any], folder: str | os.PathLike[str] = ""
     ProtocolError
         With one sentence.
     """
+    if "folder" in values:
+        raise ProtocolError("unknown key 'folder'; files are looked for beside the protocol")
     protocol = _checked(dict(values) | {"folder": str(folder)})
     for name in protocol.group_names():
         protocol.group(name)
@@ -333,7 +351,10 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key; a part may be quoted to hold dots, as in TOML."""
     parts = key.split(".")
     if '"' in key:
-        parts, node = [], tomllib.loads(f"{key} = 0")
+        try:
+            parts, node = [], tomllib.loads(f"{key} = 0")
+        except tomllib.TOMLDecodeError as error:
+            raise ProtocolError(f"'{key}' is no key: {error}; expected table.key, quoted as in TOML") from error
         while isinstance(node, dict):
             parts.append(next(iter(node)))
             node = node[parts[-1]]
@@ -345,9 +366,9 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     table[parts[-1]] = value
 
 
-def _checked(values: Mapping[str, Any], prefix: str = "") -> Protocol:
+def _checked(values: Mapping[str, Any], prefix: str = "", also: Sequence[str] = ()) -> Protocol:
     """Validate, with one sentence where something is wrong."""
     try:
         return Protocol.model_validate(dict(values))
     except ValidationError as error:
-        raise ProtocolError(sentence(error, Protocol, prefix)) from error
+        raise ProtocolError(sentence(error, Protocol, prefix, also)) from error

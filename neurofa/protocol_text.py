@@ -5,7 +5,7 @@ from typing import Any
 
 import tomlkit
 from pydantic import BaseModel
-from tomlkit.items import Table
+from tomlkit.items import InlineTable, Table
 
 from neurofa.checking import Settings, parameters_model
 from neurofa.protocol import Protocol
@@ -47,16 +47,27 @@ def protocol_text(protocol: Protocol, comments: bool = True) -> str:
 
 
 def _table(values: Mapping[str, Any], comments: Mapping[str, str]) -> Table:
-    """One table; plain values first, since tables inside it end it."""
+    """One table, in order: a table inside it ends it, so one that is followed by plain values is written in line."""
     table = tomlkit.table()
-    for key, value in sorted(values.items(), key=lambda pair: isinstance(pair[1], Mapping)):
-        if isinstance(value, Mapping):
+    plain = [number for number, value in enumerate(values.values()) if not isinstance(value, Mapping)]
+    for number, (key, value) in enumerate(values.items()):
+        if isinstance(value, Mapping) and plain and number < plain[-1]:
+            table.add(key, _inline(value))
+        elif isinstance(value, Mapping):
             table.add(key, _table(value, {name: comments.get(f"{key}.{name}", "") for name in value}))
         else:
             item = tomlkit.item(value)
             if comments.get(key):
                 item.comment(comments[key])
             table.add(key, item)
+    return table
+
+
+def _inline(values: Mapping[str, Any]) -> InlineTable:
+    """One table in one line."""
+    table = tomlkit.inline_table()
+    for key, value in values.items():
+        table.add(key, _inline(value) if isinstance(value, Mapping) else tomlkit.item(value))
     return table
 
 

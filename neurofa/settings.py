@@ -43,6 +43,12 @@ class NetworkSettings(Settings):
         """Check that every layer has units."""
         if any(units < 1 for units in self.hidden):
             raise ValueError(f"hidden must list at least one unit per layer, got {list(self.hidden)}")
+        active = self.active_fraction
+        if isinstance(active, tuple) and 0 in active and any(active):
+            raise ValueError(
+                f"active_fraction must be above 0 in all animals or 0 in all, got {list(active)}; "
+                "put animals without thresholds into a group of their own"
+            )
         return self
 
 
@@ -261,10 +267,10 @@ class ReferenceSettings(Settings):
     """What the results are held against."""
 
     tables: tuple[str, ...] = Field(("drift_statistics",), description="tables of published statistics and curves")
+    area: str = Field("", description="brain area that the protocol models")
     tolerances: dict[str, float] = Field(
         default_factory=dict, description="measure to how far a recorded curve may be missed; else its spread"
     )
-    area: str = Field("", description="brain area that the protocol models")
 
 
 class EngineSettings(Settings):
