@@ -183,3 +183,37 @@ def refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
                 f"stimulus set '{kind}' gave animals of one group different sizes or labels; "
                 "only the values of inputs, targets and acceptable may differ between animals"
             )
+
+
+def common_labels(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:
+    """
+    Labels of the stimuli, which all groups share.
+
+    Parameters
+    ----------
+    found : sequence of sequence of Member
+        From `batches`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        (stimulus,) each; ``stimulus`` is their number.
+
+    Raises
+    ------
+    ConfigError
+        Where groups show stimuli with different labels.
+    """
+    labels = []
+    for members in found:
+        stimuli = animal_stimuli(members[0])
+        labels.append(stimuli.labels | {"stimulus": np.arange(stimuli.inputs.shape[0])})
+        same = labels[-1].keys() == labels[0].keys() and all(
+            np.array_equal(values, labels[0][name]) for name, values in labels[-1].items()
+        )
+        if not same:
+            raise ConfigError(
+                f"groups '{found[0][0].group}' and '{members[0].group}' show stimuli with different labels; "
+                "one recording needs the same stimuli in all groups"
+            )
+    return labels[0]

@@ -10,8 +10,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from neurofa.errors import ConfigError
-from neurofa.members import Member, animal_stimuli, batches
+from neurofa.members import Member, batches, common_labels
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text
@@ -64,7 +63,7 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     root = {"protocol": protocol_text(protocol, comments=False), "protocol_folder": protocol.folder} | dict(attrs or {})
     tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(coords[["animal", "group"]])}
     xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
-    arrays = _allocate(aside, sizes)
+    arrays = _allocate(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32")
     days = np.full((sizes.animal, sizes.session), np.nan)
     experience = np.zeros((sizes.animal, sizes.session), dtype=np.int64)
     for number, members in enumerate(found):
@@ -93,25 +92,18 @@ def _sizes(
     found: list[list[Member]], n_animals: int, n_units: int, sessions: Path
 ) -> tuple[_Sizes, dict[str, np.ndarray]]:
     """Sizes of the merged recording, and the labels of the stimuli, which all groups share."""
-    repeats, outputs, trials, labels = [], [], [], []
+    labels = common_labels(found)
+    n_stimuli = len(labels["stimulus"])
+    repeats, outputs, trials = [], [], []
     for number, members in enumerate(found):
-        stimuli = animal_stimuli(members[0])
-        labels.append(stimuli.labels | {"stimulus": np.arange(stimuli.inputs.shape[0])})
         with xr.open_zarr(sessions / f"batch-{number}-session-0000.zarr", consolidated=False, chunks=None) as first:
             outputs.append(first.sizes["output_unit"])
             trials.append(first.sizes["trial"])
         for member in {member.group: member for member in members}.values():
-            rate, duration, _ = observe_animal(
-                member.protocol, 0, np.ones((1, len(labels[-1]["stimulus"]), 2)), np.zeros(1)
-            )
+            _, duration, _ = observe_animal(member.protocol, 0, np.ones((1, n_stimuli, 2)), np.zeros(1))
             repeats.append(duration.shape[2])
-    if any(set(own) != set(labels[0]) or any(not np.array_equal(own[k], labels[0][k]) for k in own) for own in labels):
-        raise ConfigError(
-            "groups show stimuli with different labels; one recording needs the same stimuli in all groups"
-        )
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
-    n_stimuli = len(labels[0]["stimulus"])
-    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials)), labels[0]
+    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials)), labels
 
 
 def _coordinates(
@@ -136,8 +128,8 @@ def _coordinates(
     )
 
 
-def _allocate(store: Path, sizes: _Sizes) -> dict[str, Any]:
-    """Empty arrays of the recording; one chunk per animal and session for the large ones."""
+def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
+    """Empty arrays of the recording; one chunk per animal and session for the large ones; rates as precise as run."""
     arrays: dict[str, Any] = {}
     plan = [("probe", name, *PROBE_VARIABLES[name]) for name in PROBE_VARIABLES]
     plan += [("learning", name, *LEARNING_VARIABLES[name]) for name in LEARNING_VARIABLES]
@@ -149,6 +141,10 @@ def _allocate(store: Path, sizes: _Sizes) -> dict[str, Any]:
         "detected": ("bool", False),
         "experience": ("int64", 0),
         "duration": ("float64", 0.0),
+        "true_rate": (precision, np.nan),
+        "latent_rate": (precision, np.nan),
+        "output": (precision, np.nan),
+        "loss": (precision, np.nan),
     }
     group = zarr.open_group(store, mode="r+")
     for place, name, dims, long_name, units in plan:
@@ -184,7 +180,7 @@ def _copy_session(
     for name in ("true_rate", "latent_rate"):
         values = one[name].values
         for position, row in enumerate(rows):
-            full = np.full((values.shape[1], sum(widths)), np.nan, dtype=np.float32)
+            full = np.full((values.shape[1], sum(widths)), np.nan, dtype=values.dtype)
             for number, units in enumerate(hidden):
                 there, here = sum(hidden[:number]), sum(widths[:number])
                 full[:, here : here + units] = values[position, :, there : there + units]

@@ -12,6 +12,7 @@ import xarray as xr
 
 from neurofa import seeds
 from neurofa.errors import RecordingError
+from neurofa.occupancy import occupancy_recording, recorded_frames, task_frames
 from neurofa.protocol import Protocol, protocol_from
 from neurofa.recording import build_recording
 from neurofa.settings import ObservationSettings
@@ -69,7 +70,8 @@ class Microscope:
             expected = self._expected(session) * self._hz / own.frame_rate_hz
             generator = self._generator("events", session)
             shape = (1, frames.shape[2], expected.shape[1])
-            trial = np.exp(own.trial_gain_sd * generator.standard_normal(shape, dtype=np.float32))
+            spread = np.float32(own.trial_gain_sd)
+            trial = np.exp(spread * generator.standard_normal(shape, dtype=np.float32) - spread**2 / 2)
             per_frame = np.minimum(expected[:, None, :].astype(np.float32) * trial, own.largest_event_probability)
             counts = generator.poisson(per_frame * frames[session][:, :, None]).astype(np.float32)
             with np.errstate(invalid="ignore", divide="ignore"):
@@ -164,80 +166,6 @@ def mix_up(generator: np.random.Generator, n_units: int, fraction: float) -> np.
     return order
 
 
-def task_frames(settings: ObservationSettings, seed: int, index: int, n_sessions: int, n_stimuli: int) -> np.ndarray:
-    """
-    Frames recorded per stimulus and repeat in the simulated task.
-
-    Parameters
-    ----------
-    settings : ObservationSettings
-        Mean time, its spread, and the frame rate.
-    seed, index : int
-        Whose random numbers.
-    n_sessions, n_stimuli : int
-        How many.
-
-    Returns
-    -------
-    numpy.ndarray
-        (session, stimulus, repeat), int.
-    """
-    own = settings
-    seconds = np.resize(np.atleast_1d(own.seconds_per_stimulus), n_stimuli)[:, None]
-    sds = own.seconds_spread, own.repeat_seconds_spread
-    frames = np.empty((n_sessions, n_stimuli, own.repeats), dtype=np.int64)
-    for session in range(n_sessions):
-        generator = seeds.generator(seed, "animal", index, "observation", "occupancy", session)
-        log = sds[0] * generator.standard_normal((n_stimuli, own.repeats))
-        log += sds[1] * generator.standard_normal((1, own.repeats)) - (sds[0] ** 2 + sds[1] ** 2) / 2
-        mean = seconds * own.frame_rate_hz * np.exp(log)
-        frames[session] = np.floor(mean + generator.random(mean.shape)).astype(np.int64)
-    return frames
-
-
-def recorded_frames(
-    recorded: xr.DataTree, settings: ObservationSettings, n_sessions: int, n_stimuli: int
-) -> np.ndarray:
-    """
-    Frames per stimulus and repeat of a recorded animal.
-
-    Parameters
-    ----------
-    recorded : xarray.DataTree
-        A recording of one animal.
-    settings : ObservationSettings
-        For the frame rate.
-    n_sessions, n_stimuli : int
-        What the simulated animal has.
-
-    Returns
-    -------
-    numpy.ndarray
-        (session, stimulus, repeat), int; sessions beyond the recorded ones take the recorded ones again in turn.
-
-    Raises
-    ------
-    RecordingError
-        Where the recording has several animals or other stimuli.
-    """
-    probe = recorded["probe"].to_dataset()
-    if probe.sizes["animal"] != 1:
-        raise RecordingError(
-            f"the occupancy must come from one recorded animal, got {probe.sizes['animal']}; "
-            "import one subject, or select one"
-        )
-    if probe.sizes["stimulus"] != n_stimuli:
-        raise RecordingError(
-            f"the recording has {probe.sizes['stimulus']} stimuli, the simulated animals {n_stimuli}; "
-            "use a protocol with the recording's bins (stimuli.bins)"
-        )
-    there = np.isfinite(probe["day"].values[0])
-    seconds = probe["duration"].values[0][there]
-    frames = np.rint(seconds * settings.frame_rate_hz).astype(np.int64)
-    chosen: np.ndarray = frames[np.arange(n_sessions) % len(frames)]
-    return chosen
-
-
 def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: Protocol | None = None) -> xr.DataTree:
     """
     Observe the stored true rates of simulated animals again.
@@ -277,27 +205,39 @@ def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: P
     if n_units < len(keep):
         keep = np.sort(seeds.generator(protocol.cohort.seed, "observation", "cells").permutation(len(keep))[:n_units])
         probe = probe.isel(unit=keep)
-    rates, durations, seen = [], [], []
-    for animal in range(probe.sizes["animal"]):
-        own = protocol.group(str(probe["group"].values[animal]))
-        true_rate = probe["true_rate"].isel(animal=animal).values
-        rate, duration, detected = observe_animal(
-            own, int(probe["index"].values[animal]), true_rate, probe["day"].values[animal], like
-        )
-        rates.append(np.stack(list(rate)))
-        durations.append(duration)
-        seen.append(detected)
-    n_repeats = max(rate.shape[2] for rate in rates)
-    probe["rate"] = (
-        ("animal", "session", "stimulus", "repeat", "unit"),
-        np.stack([_padded(rate, 2, n_repeats, np.nan) for rate in rates]),
-    )
-    probe["duration"] = (
-        ("animal", "session", "stimulus", "repeat"),
-        np.stack([_padded(duration, 2, n_repeats, 0.0) for duration in durations]),
-    )
-    probe["detected"] = (("animal", "session", "unit"), np.stack(seen))
+    observed = [_observe_stored(probe.isel(animal=[animal]), protocol, like) for animal in range(probe.sizes["animal"])]
+    n_repeats = max(rate.shape[2] for rate, _, _ in observed)
+    rates = [_padded(rate, 2, n_repeats, np.nan) for rate, _, _ in observed]
+    durations = [_padded(duration, 2, n_repeats, 0.0) for _, duration, _ in observed]
+    probe["rate"] = (("animal", "session", "stimulus", "repeat", "unit"), np.stack(rates))
+    probe["duration"] = (("animal", "session", "stimulus", "repeat"), np.stack(durations))
+    probe["detected"] = (("animal", "session", "unit"), np.stack([detected for _, _, detected in observed]))
     return build_recording(probe.load(), attrs={str(key): value for key, value in recording.attrs.items()})
+
+
+def _observe_stored(
+    probe: xr.Dataset, protocol: Protocol, like: xr.DataTree | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rate, duration and detected of the one animal of a dataset; sessions and units that it lacks stay empty."""
+    true_rate, day = probe["true_rate"].values[0], probe["day"].values[0]
+    there = np.flatnonzero(np.isfinite(day))
+    units = np.flatnonzero(np.isfinite(true_rate[there[0], 0]))
+    rates, duration, detected = observe_animal(
+        protocol.group(str(probe["group"].values[0])),
+        int(probe["index"].values[0]),
+        true_rate[np.ix_(there, np.arange(true_rate.shape[1]), units)],
+        day[there],
+        like,
+    )
+    n_sessions, n_stimuli, n_units = true_rate.shape
+    rate = np.full((n_sessions, n_stimuli, duration.shape[2], n_units), np.nan, dtype=np.float32)
+    for session, observed in zip(there, rates, strict=True):
+        rate[session][:, :, units] = observed
+    all_durations = np.zeros((n_sessions, *duration.shape[1:]))
+    all_durations[there] = duration
+    seen = np.zeros((n_sessions, n_units), dtype=bool)
+    seen[np.ix_(there, units)] = detected
+    return rate, all_durations, seen
 
 
 def observe_animal(
@@ -365,30 +305,6 @@ def stored_protocol(recording: xr.DataTree) -> Protocol:
     if "protocol" not in recording.attrs:
         raise RecordingError("this recording carries no protocol; it was not simulated")
     return protocol_from(tomllib.loads(recording.attrs["protocol"]), recording.attrs.get("protocol_folder", ""))
-
-
-def occupancy_recording(path: str, folder: str) -> xr.DataTree:
-    """
-    The recording whose occupancy a protocol takes.
-
-    Parameters
-    ----------
-    path : str
-        Run folder of an imported recording, relative to `folder` or to the current folder.
-    folder : str
-        Of the protocol.
-
-    Returns
-    -------
-    xarray.DataTree
-        The recording.
-    """
-    from pathlib import Path
-
-    from neurofa.recording import load_recording
-
-    beside = Path(folder) / path
-    return load_recording(beside if beside.exists() else path)
 
 
 def _padded(values: np.ndarray, axis: int, length: int, fill: float) -> np.ndarray:

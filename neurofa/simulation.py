@@ -20,7 +20,7 @@ import xarray as xr
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
 from neurofa.learning import Learned, Session, learn_session
-from neurofa.members import batches
+from neurofa.members import batches, common_labels
 from neurofa.merging import merge_sessions
 from neurofa.protocol import Protocol
 from neurofa.recording import load_recording
@@ -124,10 +124,18 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
         Run folder; sessions and checkpoints are written below it.
     progress : callable, optional
         Called after every session.
+
+    Raises
+    ------
+    ConfigError
+        Where the stimuli of the groups do not fit each other.
+    DivergenceError
+        Where learning makes weights infinite.
     """
     sessions = folder / SESSIONS
     sessions.mkdir(parents=True, exist_ok=True)
     found = batches(protocol)
+    common_labels(found)
     lives = [occasions(members[0].protocol) for members in found]
     total, done = sum(len(life) for life in lives), 0
     for number, (members, life) in enumerate(zip(found, lives, strict=True)):
