@@ -1,0 +1,44 @@
+"""What a protocol names outside itself is looked up before anything is simulated."""
+
+from pathlib import Path
+
+from neurofa.analysis import find_analysis
+from neurofa.comparison import MEASURED_DEFINITIONS
+from neurofa.errors import ProtocolError
+from neurofa.occupancy import occupancy_recording
+from neurofa.protocol import Protocol
+from neurofa.references import load_curves, load_references
+
+
+def check_names(protocol: Protocol) -> None:
+    """
+    Look up analyses, reference tables, tolerances and the recording whose occupancy is taken, in every group.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        That will run.
+
+    Raises
+    ------
+    NeurofaError
+        Where something is not there: one sentence, before any time is spent.
+    """
+    near = Path(protocol.folder) if protocol.folder else None
+    for analysis in protocol.analyses:
+        find_analysis(analysis, near)
+    known = set(MEASURED_DEFINITIONS)
+    for table in protocol.references.tables:
+        if Path(table).stem.endswith("_curves"):
+            known |= set(load_curves(table)["measure"])
+        else:
+            load_references(table)
+    for measure in protocol.references.tolerances:
+        if measure not in known:
+            raise ProtocolError(
+                f"references.tolerances.{measure} is the tolerance of no measure; known are {', '.join(sorted(known))}"
+            )
+    for name in protocol.group_names():
+        own = protocol.group(name)
+        if own.observation.kind != "none" and own.observation.occupancy != "task":
+            occupancy_recording(own.observation.occupancy, own.folder)
