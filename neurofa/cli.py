@@ -40,7 +40,7 @@ def _common(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    _state["debug"] = debug
+    _state["debug"] |= debug
     if version:
         _console.print(f"neurofa {__version__}", highlight=False)
         raise typer.Exit
@@ -91,7 +91,7 @@ def list_known(
     from neurofa.listing import listings
 
     for title, rows in listings(kind).items():
-        _console.print(f"[bold]{title}[/bold]")
+        _console.print(title, style="bold", markup=False, highlight=False)
         width = max((len(name) for name, _ in rows), default=0)
         for name, text in rows:
             _console.print(f"  {name:<{width}}  {text}", highlight=False, markup=False, soft_wrap=True)
@@ -125,6 +125,9 @@ def import_recordings(
     """Make a run of recorded NWB sessions and analyse it like a simulated one."""
     from neurofa.protocol import parse_override
 
+    for text in option or ():
+        if not text.partition("=")[1]:
+            raise ConfigError(f"'{text}' sets nothing; expected key=value with a key of neurofa list import")
     options = dict(parse_override(text) for text in option or ())
     with _progress(f"importing {folder}") as progress:
         from neurofa.job import import_run
@@ -137,7 +140,7 @@ def import_recordings(
 def analyse(
     folder: RunFolder,
     analysis: Annotated[
-        list[str] | None, typer.Option("--analysis", help="Name, package.module or file.py [default: the protocol's].")
+        list[str] | None, typer.Option("--analysis", help="Besides the protocol's: name, package.module or file.py.")
     ] = None,
 ) -> None:
     """Analyse a finished run again, for example with your own analysis."""
@@ -171,21 +174,19 @@ def report(
     """Write the report of one run, or of several on one page."""
     from neurofa.report import write_report
 
-    _console.print(f"Report: {write_report(folders, out)}", highlight=False, soft_wrap=True)
+    _console.print(f"Report: {write_report(folders, out)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed while running, 2 the user's input is wrong."""
-    _state["debug"] = "--debug" in sys.argv
+    arguments = [text for text in sys.argv[1:] if text != "--debug"]
+    _state["debug"] = len(arguments) < len(sys.argv) - 1
     try:
-        app()
+        app(arguments)
     except _USER_ERRORS as error:
         _fail(error, 2)
     except (NeurofaError, MemoryError) as error:
         _fail(error, 1)
-    except KeyboardInterrupt:
-        _errors.print("stopped; finish a run that was interrupted with: neurofa resume RUN", style="bold")
-        sys.exit(1)
     except OSError as error:
         _fail(error, 1)
 
@@ -194,9 +195,10 @@ def _fail(error: BaseException, code: int) -> None:
     """One sentence; the traceback only with --debug."""
     if _state["debug"]:
         traceback.print_exception(error)
-    text = " ".join(str(error).split()) or type(error).__name__
+    told = [" ".join(str(part).split()) for part in (error, *getattr(error, "__notes__", ()))]
+    told[0] = told[0] or ("stopped" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
     _errors.print("neurofa: ", style="bold red", end="")
-    _errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    _errors.print("; ".join(told), markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)
 
 
@@ -214,8 +216,12 @@ def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
     columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    _console.print(title, style="bold", highlight=False)
-    with Progress(*columns, console=_errors, transient=True) as bars:
+    _console.print(title, style="bold", markup=False, highlight=False)
+    # typer would end the process in silence where the user stops it
+    with (
+        _stopped_in_words(),
+        Progress(*columns, console=_errors, transient=True, disable=not _errors.is_terminal) as bars,
+    ):
         task = bars.add_task("starting", total=None)
 
         def progress(done: int, total: int, words: str) -> None:
@@ -227,8 +233,18 @@ def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
         yield progress
 
 
+@contextmanager
+def _stopped_in_words() -> Iterator[None]:
+    """Say how to go on where the user stopped the process."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        _fail(error, 1)
+
+
 def _conclude(folder: Path) -> None:
     """Say what was found and where it is."""
+    from rich.markup import escape
     from rich.table import Table
 
     from neurofa.report import LEGEND, brief
@@ -238,9 +254,9 @@ def _conclude(folder: Path) -> None:
     for column in dict.fromkeys(name for row in rows for name in row):
         table.add_column(column, no_wrap=True)
     for row in rows:
-        table.add_row(*(row.get(str(column.header), "") for column in table.columns))
+        table.add_row(*(escape(row.get(str(column.header), "")) for column in table.columns))
     if rows:
         _console.print(table, highlight=False)
         _console.print(LEGEND, style="dim", highlight=False)
-    _console.print(f"Run folder: {folder}", highlight=False, soft_wrap=True)
-    _console.print(f"Report:     {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    _console.print(f"Run folder: {folder}", highlight=False, markup=False, soft_wrap=True)
+    _console.print(f"Report:     {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)

@@ -3,7 +3,8 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,18 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import __version__
-from neurofa.analysis import DEFAULT_ANALYSES, analyse
+from neurofa.analysis import DEFAULT_ANALYSES, analyse, find_analysis
 from neurofa.comparison import compare, scorecard_of_tables, write_scorecard
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
+from neurofa.occupancy import occupancy_recording
 from neurofa.protocol import Protocol, load_protocol
+from neurofa.provenance import now, read_provenance, write_provenance
 from neurofa.recording import RECORDING_STORE, load_recording, write_recording
+from neurofa.references import list_tables, load_curves, load_references
 from neurofa.report import write_report
-from neurofa.run_folder import (
-    PROTOCOL_FILE,
-    create_run,
-    locked,
-    now,
-    read_protocol,
-    read_provenance,
-    store_protocol,
-    write_provenance,
-)
+from neurofa.run_folder import PROTOCOL_FILE, locked, new_run, read_protocol, remove_leftovers, store_protocol
 from neurofa.simulation import SESSIONS, live
 
 #: called with steps done, steps in all, and what is going on
@@ -113,8 +108,8 @@ def run(
     """
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol, overrides, animals)
-    folder = create_run(protocol.name, out)
-    with locked(folder):
+    _check_first(protocol)
+    with new_run(protocol.name, out) as folder, _told_how_to_go_on(folder):
         store_protocol(protocol, folder)
         _finish(folder, progress)
     return Run(folder)
@@ -142,11 +137,38 @@ def resume(folder: str | os.PathLike[str], progress: Progress | None = None) -> 
         Where the folder is not that of a simulated run, or another process works in it.
     """
     path = Path(folder)
+    if (path / RECORDING_STORE).is_dir() and not (path / PROTOCOL_FILE).is_file():
+        raise RunFolderError(f"the run in {path} was imported, not simulated; finish it with: neurofa analyse {path}")
     read_protocol(path)
-    with locked(path):
-        if "finished" not in read_provenance(path):
+    with locked(path), _told_how_to_go_on(path):
+        remove_leftovers(path)
+        if "finished" not in read_provenance(path) or not Run(path).report.is_file():
             _finish(path, progress)
     return Run(path)
+
+
+def _check_first(protocol: Protocol) -> None:
+    """Refuse before the simulation what would otherwise be refused after it."""
+    for name in protocol.analyses:
+        find_analysis(name, near=protocol.folder or None)
+    shipped = list_tables()
+    for table in protocol.references.tables:
+        curves = shipped.get(table) == "curves" or table.endswith("_curves.csv")
+        (load_curves if curves else load_references)(table)
+    for name in protocol.group_names():
+        occupancy = protocol.group(name).observation.occupancy
+        if occupancy != "task":
+            occupancy_recording(occupancy, protocol.folder)
+
+
+@contextmanager
+def _told_how_to_go_on(folder: Path) -> Iterator[None]:
+    """Add the command that finishes a run to what stopped it from outside."""
+    try:
+        yield
+    except (KeyboardInterrupt, MemoryError, OSError) as error:
+        error.add_note(f"finish the run with: neurofa resume {folder}")
+        raise
 
 
 def _finish(folder: Path, progress: Progress | None) -> None:
@@ -178,6 +200,7 @@ def _finish(folder: Path, progress: Progress | None) -> None:
         "analysis": round(time.perf_counter() - simulated, 2),
     }
     write_provenance(folder, facts | {"finished": now()})
+    _tell(progress, "writing the report")
     write_report(folder)
 
 
@@ -205,8 +228,6 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
         _tell(progress, "comparing with references")
         settings = protocol.references.model_dump()
         write_scorecard(folder, scorecard_of_tables(measured["drift_over_days"], settings))
-    _tell(progress, "writing the report")
-    write_report(folder)
 
 
 def import_run(
@@ -242,10 +263,13 @@ def import_run(
     RunFolderError
         Where the run folder is there already or cannot be written.
     """
-    _tell(progress, "reading sessions")
-    recording = import_nwb(source, **dict(options or {}))
-    folder = create_run(Path(source).resolve().name, out)
-    with locked(folder):
+    with new_run(Path(source).resolve().name, out) as folder:
+        _tell(progress, "reading sessions")
+        recording = import_nwb(
+            source,
+            progress=lambda done, total: progress(done, total, "reading sessions") if progress else None,
+            **dict(options or {}),
+        )
         write_recording(recording, folder / RECORDING_STORE)
         facts = {"source": "imported NWB sessions", "started": now()}
         write_provenance(folder, facts)
@@ -264,7 +288,7 @@ def analyse_run(folder: str | os.PathLike[str], analyses: Sequence[str] = (), pr
     folder : path-like
         The run folder.
     analyses : sequence of str, optional
-        Which; by default those of its protocol.
+        Which, besides those of its protocol: ``measures.csv`` is written anew, and nothing shall be missing from it.
     progress : callable, optional
         Called with steps done, steps in all, and what is going on.
 
@@ -283,7 +307,8 @@ def analyse_run(folder: str | os.PathLike[str], analyses: Sequence[str] = (), pr
         if (path / PROTOCOL_FILE).is_file():
             raise RunFolderError(f"the run in {path} is not finished; finish it with: neurofa resume {path}")
         raise RecordingError(f"no recording in {path}; expected a run folder made by neurofa run or neurofa import")
-    chosen = analyses or (read_protocol(path).analyses if (path / PROTOCOL_FILE).is_file() else DEFAULT_ANALYSES)
+    standing = read_protocol(path).analyses if (path / PROTOCOL_FILE).is_file() else DEFAULT_ANALYSES
+    chosen = list(dict.fromkeys([*standing, *analyses]))
     with locked(path):
         results(path, chosen, progress)
         _note(path, "analysed", ", ".join(chosen))

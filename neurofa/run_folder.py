@@ -1,43 +1,26 @@
-"""A run is a folder: its files, its lock, its provenance. Nothing in it is ever half written."""
+"""A run is a folder: its files and its lock. Nothing in it is ever half written."""
 
-import hashlib
-import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib import metadata
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from neurofa import __version__
-from neurofa.errors import RunFolderError
+from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.protocol import Protocol, load_protocol, protocol_from
 from neurofa.protocol_text import protocol_text
+from neurofa.provenance import write_aside
 
 PROTOCOL_FILE = "protocol.toml"
-PROVENANCE_FILE = "provenance.json"
 _LOCK = ".lock"
+_LEFTOVER = re.compile(r"^\..+(-[0-9a-f]{8}|\.part)$")
 _USER_FILE = re.compile(r"^(?P<file>.+\.py)(?P<function>:\w+)?$")
-_DEPENDENCIES = (
-    "numpy",
-    "torch",
-    "xarray",
-    "zarr",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "matplotlib",
-    "seaborn",
-    "pydantic",
-)
 
 
 def create_run(name: str, out: str | os.PathLike[str] | None = None) -> Path:
@@ -117,32 +100,69 @@ def locked(folder: Path) -> Iterator[None]:
     RunFolderError
         Where another process works in it.
     """
+    # the file stays: taking it away would let two processes hold locks of the same name
     lock = FileLock(folder / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunFolderError(f"another process works in {folder}; wait for it to finish, or stop it") from None
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot write to {folder} ({error.strerror or error}); work on a copy in a folder that you may write to"
+        ) from error
     try:
         yield
     finally:
         lock.release()
-        (folder / _LOCK).unlink(missing_ok=True)
 
 
-def write_aside(path: Path, text: str) -> None:
+@contextmanager
+def new_run(name: str, out: str | os.PathLike[str] | None = None) -> Iterator[Path]:
     """
-    Write a text file: there whole or not at all.
+    Make the folder of a new run and keep others out; it goes again if nothing was computed before the input is refused.
 
     Parameters
     ----------
-    path : pathlib.Path
-        The file.
-    text : str
-        Its content.
+    name, out
+        As in `create_run`.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty folder, locked.
+
+    Raises
+    ------
+    RunFolderError
+        Where the folder holds something already, or cannot be made.
     """
-    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    folder = create_run(name, out)
+    with locked(folder):
+        try:
+            yield folder
+        except (ConfigError, RecordingError):
+            computed = [*folder.glob("*.zarr"), *folder.glob("sessions/*")]
+            if not computed:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """
+    Take away what a process that was killed had half written beside its place.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A run folder that no process works in.
+    """
+    for path in [*folder.glob(".*"), *folder.glob("figures/.*")]:
+        if not _LEFTOVER.match(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def store_protocol(protocol: Protocol, folder: Path) -> Protocol:
@@ -161,10 +181,22 @@ def store_protocol(protocol: Protocol, folder: Path) -> Protocol:
     Protocol
         The same, with names of files relative to the run folder.
     """
-    values = _with_files(protocol.as_dict(), Path(protocol.folder or "."), folder)
+    source = Path(protocol.folder or ".")
+    values = _with_files(protocol.as_dict(), source, folder)
+    for table in (values, *values["groups"].values()):
+        _point_from(folder, source, table.get("observation", {}))
     stored = protocol_from(values, folder=folder.resolve())
     write_aside(folder / PROTOCOL_FILE, protocol_text(stored))
     return stored
+
+
+def _point_from(folder: Path, source: Path, observation: dict[str, Any]) -> None:
+    """Name the recording whose occupancy is taken as seen from the run folder."""
+    occupancy = observation.get("occupancy", "task")
+    if occupancy != "task" and (source / occupancy).exists():
+        observation["occupancy"] = os.path.relpath((source / occupancy).resolve(), folder.resolve())
+    elif occupancy != "task" and Path(occupancy).exists():
+        observation["occupancy"] = os.path.relpath(Path(occupancy).resolve(), folder.resolve())
 
 
 def read_protocol(folder: Path) -> Protocol:
@@ -210,125 +242,3 @@ def _with_files(value: Any, source: Path, folder: Path) -> Any:
     if not copy.exists():
         shutil.copyfile(places[0], copy)
     return copy.name + (found["function"] or "")
-
-
-def write_provenance(folder: Path, facts: Mapping[str, Any]) -> None:
-    """
-    Write down what a run came from and what it wrote.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run folder.
-    facts : mapping
-        Seeds, durations and what else belongs to this run.
-    """
-    provenance = {"run": folder.resolve().name, "neurofa": __version__} | dict(facts) | host_facts()
-    provenance["files_sha256"] = checksums(folder)
-    write_aside(folder / PROVENANCE_FILE, json.dumps(provenance, indent=2) + "\n")
-
-
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """
-    What is known of a run so far.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run folder.
-
-    Returns
-    -------
-    dict
-        Empty where nothing is written yet.
-    """
-    path = folder / PROVENANCE_FILE
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise RunFolderError(f"{path} is damaged ({error}); delete it and try again") from error
-    return dict(found)
-
-
-def host_facts() -> dict[str, Any]:
-    """
-    Versions and machine, without anything that names a person or a place.
-
-    Returns
-    -------
-    dict
-        Plain values.
-    """
-    versions = {}
-    for name in _DEPENDENCIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "python": platform.python_version(),
-        "dependencies": versions,
-        "commit": _commit(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-    }
-
-
-def _commit() -> str:
-    """Commit of a checkout; empty for an installed package."""
-    root = Path(__file__).resolve().parent.parent
-    git = shutil.which("git")
-    if git is None or not (root / ".git").exists():
-        return ""
-    done = subprocess.run([git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip()
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """
-    SHA-256 of everything a run wrote.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run folder.
-
-    Returns
-    -------
-    dict of str to str
-        File, or store as a whole, to digest; the report and the provenance itself are left out.
-    """
-    found: dict[str, str] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in (PROVENANCE_FILE, "report.html", "sessions"):
-            continue
-        files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-        if path.is_dir() and path.suffix != ".zarr":
-            found |= {str(one.relative_to(folder)): _digest([one], folder) for one in files}
-        else:
-            found[path.name] = _digest(files, path.parent)
-    return found
-
-
-def _digest(files: list[Path], base: Path) -> str:
-    """One digest over names and contents."""
-    digest = hashlib.sha256()
-    for file in files:
-        if len(files) > 1:
-            digest.update(str(file.relative_to(base)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def now() -> str:
-    """
-    The time, for provenance.
-
-    Returns
-    -------
-    str
-        ISO 8601, UTC.
-    """
-    return datetime.now(UTC).isoformat(timespec="seconds")
