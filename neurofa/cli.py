@@ -255,7 +255,7 @@ def _conclude(folder: Path) -> None:
         table.add_column(column, no_wrap=True)
     for row in rows:
         table.add_row(*(escape(row.get(str(column.header), "")) for column in table.columns))
-    if rows:
+    if any(len(row) > 1 for row in rows):
         _console.print(table, highlight=False)
         _console.print(LEGEND, style="dim", highlight=False)
     _console.print(f"Run folder: {folder}", highlight=False, markup=False, soft_wrap=True)

@@ -13,16 +13,15 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import __version__
-from neurofa.analysis import DEFAULT_ANALYSES, analyse, find_analysis
+from neurofa.analysis import DEFAULT_ANALYSES, analyse
 from neurofa.comparison import compare, scorecard_of_tables, write_scorecard
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
-from neurofa.occupancy import occupancy_recording
+from neurofa.preflight import check_names
 from neurofa.protocol import Protocol, load_protocol
 from neurofa.provenance import now, read_provenance, write_provenance
 from neurofa.recording import RECORDING_STORE, load_recording, write_recording
-from neurofa.references import list_tables, load_curves, load_references
 from neurofa.report import write_report
 from neurofa.run_folder import PROTOCOL_FILE, locked, new_run, read_protocol, remove_leftovers, store_protocol
 from neurofa.simulation import SESSIONS, live
@@ -108,7 +107,7 @@ def run(
     """
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol, overrides, animals)
-    _check_first(protocol)
+    check_names(protocol)
     with new_run(protocol.name, out) as folder, _told_how_to_go_on(folder):
         store_protocol(protocol, folder)
         _finish(folder, progress)
@@ -138,27 +137,15 @@ def resume(folder: str | os.PathLike[str], progress: Progress | None = None) -> 
     """
     path = Path(folder)
     if (path / RECORDING_STORE).is_dir() and not (path / PROTOCOL_FILE).is_file():
-        raise RunFolderError(f"the run in {path} was imported, not simulated; finish it with: neurofa analyse {path}")
+        raise RunFolderError(
+            f"the run in {path} was imported, not simulated; analyse it again with: neurofa analyse {path}"
+        )
     read_protocol(path)
     with locked(path), _told_how_to_go_on(path):
         remove_leftovers(path)
         if "finished" not in read_provenance(path) or not Run(path).report.is_file():
             _finish(path, progress)
     return Run(path)
-
-
-def _check_first(protocol: Protocol) -> None:
-    """Refuse before the simulation what would otherwise be refused after it."""
-    for name in protocol.analyses:
-        find_analysis(name, near=protocol.folder or None)
-    shipped = list_tables()
-    for table in protocol.references.tables:
-        curves = shipped.get(table) == "curves" or table.endswith("_curves.csv")
-        (load_curves if curves else load_references)(table)
-    for name in protocol.group_names():
-        occupancy = protocol.group(name).observation.occupancy
-        if occupancy != "task":
-            occupancy_recording(occupancy, protocol.folder)
 
 
 @contextmanager
