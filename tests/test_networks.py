@@ -85,8 +85,28 @@ def test_thresholds_move_by_the_formula_and_not_at_all_without_a_target() -> Non
     regulate_thresholds(layer, drive, rate)
     active = (drive > before.unsqueeze(1)).double().mean(1)
     excess = (active - layer.target_active) / layer.target_active.clamp_min(SMALLEST_FRACTION)
-    torch.testing.assert_close(layer.threshold, before + rate * layer.drive_sd() * excess)
+    sd = layer.drive_sd()
+    spread = torch.where(sd > sd.mean(1, keepdim=True), sd, sd.mean(1, keepdim=True))
+    torch.testing.assert_close(layer.threshold, before + rate * spread * excess)
     np.testing.assert_array_equal(layer.threshold[1], before[1])
+
+
+def test_a_silent_unit_whose_weights_decay_wakes_up_again() -> None:
+    layer = random_network([4, 50, 2], n_animals=1).layers[0]
+    random = torch.Generator().manual_seed(1)
+    drive = torch.randn(1, 200, 50, dtype=torch.float64, generator=random)
+    layer.threshold = torch.full((1, 50), 0.8, dtype=torch.float64)
+    layer.target_active = torch.full((1, 50), 0.2, dtype=torch.float64)
+    layer.threshold[0, 0] = 20.0
+    rate = torch.full((1, 1), 0.015, dtype=torch.float64)
+    woken = False
+    for _ in range(60):
+        drive[:, :, 0] *= 0.6
+        for _ in range(40):
+            follow_drive(layer, drive, 0.05)
+            regulate_thresholds(layer, drive, rate)
+            woken = woken or bool((drive[0, :, 0] > layer.threshold[0, 0]).any())
+    assert woken
 
 
 def test_homeostasis_reaches_its_target_from_far_away() -> None:

@@ -29,7 +29,10 @@ def follow_drive(layer: Layer, drive: Tensor, weight: float) -> None:
 
 def regulate_thresholds(layer: Layer, drive: Tensor, rate: Tensor) -> None:
     """
-    Move thresholds towards the target active fraction p: th += rate sd(d) (mean(d > th) - p) / max(p, 0.03).
+    Move thresholds towards the target active fraction p: th += rate s (mean(d > th) - p) / max(p, 0.03).
+
+    s is the sd of the unit's drive, or the mean sd over the layer where that is larger: a unit that is silent learns
+    nothing, so its weights decay, and a step in proportion to its own shrinking drive would never wake it up again.
 
     Parameters
     ----------
@@ -44,4 +47,5 @@ def regulate_thresholds(layer: Layer, drive: Tensor, rate: Tensor) -> None:
         return
     active = (drive > layer.threshold.unsqueeze(1)).to(drive.dtype).mean(1)
     excess = (active - layer.target_active) / layer.target_active.clamp_min(SMALLEST_FRACTION)
-    layer.threshold += rate * layer.drive_sd() * excess
+    spread = layer.drive_sd()
+    layer.threshold += rate * spread.maximum(spread.mean(1, keepdim=True)) * excess
