@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -88,6 +89,7 @@ class Settings(BaseModel):
                 )
 
 
+@cache
 def parameters_model(function: Callable[..., Any]) -> type[Settings]:
     """
     Settings made of a function's keyword-only parameters.
@@ -131,7 +133,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def checked_parameters(
-    model: type[Settings], given: Mapping[str, Any], also: Mapping[str, Any] | None = None
+    model: type[Settings], given: Mapping[str, Any], also: Iterable[str] | None = None, prefix: str = ""
 ) -> dict[str, Any]:
     """
     Validate parameters of a function.
@@ -142,8 +144,10 @@ def checked_parameters(
         From `parameters_model`.
     given : mapping
         What the protocol says.
-    also : mapping, optional
+    also : iterable of str, optional
         Further names to offer where one is mistyped.
+    prefix : str, optional
+        What stands before every name in messages.
 
     Returns
     -------
@@ -158,7 +162,7 @@ def checked_parameters(
     try:
         return model.model_validate(dict(given)).model_dump(mode="json")
     except ValidationError as error:
-        raise ValueError(sentence(error, model, also=also)) from error
+        raise ValueError(sentence(error, model, prefix, also)) from error
 
 
 def sentence(
@@ -201,7 +205,8 @@ def sentence(
         return f"unknown key '{key}'; {did_you_mean(place[-1], known)}"
     expected = first["msg"].replace("Input should be", "must be").replace("Tuple should have", "must list")
     expected = expected.split(" after validation")[0].replace("must be a valid tuple", "must be a list")
-    expected = expected.replace("a valid dictionary or instance of", "a table, see").replace("should have", "must have")
+    expected = expected.replace("a valid dictionary or instance of", "a table, see")
+    expected = expected.replace("String should have", "must have").replace("should have", "must have")
     if first["type"] == "missing":
         return f"{key} is missing; set it"
     return f"{key} {expected[0].lower()}{expected[1:]}, got {first['input']!r}"

@@ -122,7 +122,7 @@ class StimuliSettings(Settings):
         given = dict(values)
         own = {name: given.pop(name) for name in list(given) if name in cls.model_fields}
         function = stimulus_set(own.get("kind", "linear_track"), own.get("folder", ""))
-        model = parameters_model(function)
+        model = _model_of(function, "kind")
         return own | checked_parameters(model, given, also=cls.model_fields)
 
     def parameters(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class OvernightSettings(Settings):
         checked: dict[str, Any] = {"folder": folder}
         for name in [*known, *(name for name in given if name not in known)]:
             function = overnight_process(name, folder)
-            model = parameters_model(function)
+            model = _model_of(function, name)
             main = next(iter(model.model_fields), None)
             value = given.get(name, {})
             if not isinstance(value, Mapping):
@@ -187,11 +187,11 @@ class OvernightSettings(Settings):
                     raise ValueError(f"{name} has no parameter, got {value}; write an empty table: {name} = {{}}")
                 value = {main: value}
             try:
-                parameters = checked_parameters(model, value)
+                parameters = checked_parameters(model, value, prefix=f"{name}.")
             except ValueError as error:
-                parts = str(error)
-                single = len(model.model_fields) == 1 and main is not None and parts.startswith(f"{main} ")
-                raise ValueError(name + parts[len(str(main)) :] if single else f"{name}.{parts}") from error
+                start = f"{name}.{main} "
+                single = len(model.model_fields) == 1 and str(error).startswith(start)
+                raise ValueError(f"{name} {str(error).removeprefix(start)}" if single else str(error)) from error
             checked[name] = next(iter(parameters.values())) if len(parameters) == 1 else parameters
         return checked
 
@@ -306,6 +306,14 @@ def stimulus_set(kind: str, folder: str = "") -> Callable[..., Any]:
     from neurofa.stimuli import stimulus_sets
 
     return _named("kind", kind, stimulus_sets(), folder)
+
+
+def _model_of(function: Callable[..., Any], key: str) -> type[Settings]:
+    """Parameters of a function as settings; the key stands in front of what is wrong."""
+    try:
+        return parameters_model(function)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 def known_processes() -> dict[str, Callable[..., Any]]:
