@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurofa.catalogue import did_you_mean, load_function, load_module
-from neurofa.errors import ConfigError, ProtocolError
+from neurofa.errors import ProtocolError
 from neurofa.protocol import (
     Protocol,
     find_protocol,
@@ -377,28 +376,3 @@ def test_the_small_protocol_of_the_tests_has_the_structure_of_the_shipped_one() 
     assert shipped["network"].keys() == own["network"].keys()
     for key in ("gain_sd", "active_fraction", "homeostasis_rate", "pretraining_homeostasis", "weight_scale"):
         assert shipped["network"][key] == own["network"][key]
-
-
-def test_functions_of_users_are_found_or_refused_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("1 / 0")
-    (tmp_path / "good.py").write_text("def f(): return 7\nx = 3")
-    assert load_function("good.py:f", tmp_path)() == 7
-    assert load_function("neurofa.protocol:merge") is merge
-    for source, message in (
-        ("good.py:g", "'good.py' has no function 'g'"),
-        ("good.py:x", "has no function 'x'"),
-        ("good.py", "names no function"),
-        ("good.py:", "names no function"),
-        ("missing.py:f", "no file 'missing.py' in "),
-        ("broken.py:f", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("no_such_package.x:f", "cannot import 'no_such_package.x'"),
-    ):
-        with pytest.raises(ConfigError, match=message) as caught:
-            load_function(source, tmp_path)
-        assert "\n" not in str(caught.value)
-    assert load_module("good.py", tmp_path) is load_module(str(tmp_path / "good.py"))
-
-
-def test_hints_name_what_is_close_or_else_all() -> None:
-    assert did_you_mean("fixd", ["fixed", "noisy"]) == "did you mean 'fixed'?"
-    assert did_you_mean("zzz", ["b", "a"]) == "expected one of a, b"

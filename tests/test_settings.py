@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
+from neurofa.catalogue import did_you_mean, load_function, load_module
 from neurofa.checking import Settings, checked_parameters, parameters_model, per_animal, sentence
-from neurofa.errors import ProtocolError
+from neurofa.errors import ConfigError, ProtocolError
 from neurofa.overnight import overnight_processes
-from neurofa.protocol import protocol_from
+from neurofa.protocol import merge, protocol_from
 from neurofa.rules import NAMED_RULES
 from neurofa.settings import (
     NetworkSettings,
@@ -181,3 +182,28 @@ def test_annotations_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> Non
             protocol_from(values, tmp_path)
         assert str(caught.value).startswith(f"{key}: the annotations of function '")
         assert "name 'Network' is not defined" in str(caught.value)
+
+
+def test_functions_of_users_are_found_or_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "good.py").write_text("def f(): return 7\nx = 3")
+    assert load_function("good.py:f", tmp_path)() == 7
+    assert load_function("neurofa.protocol:merge") is merge
+    for source, message in (
+        ("good.py:g", "'good.py' has no function 'g'"),
+        ("good.py:x", "has no function 'x'"),
+        ("good.py", "names no function"),
+        ("good.py:", "names no function"),
+        ("missing.py:f", "no file 'missing.py' in "),
+        ("broken.py:f", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("no_such_package.x:f", "cannot import 'no_such_package.x'"),
+    ):
+        with pytest.raises(ConfigError, match=message) as caught:
+            load_function(source, tmp_path)
+        assert "\n" not in str(caught.value)
+    assert load_module("good.py", tmp_path) is load_module(str(tmp_path / "good.py"))
+
+
+def test_hints_name_what_is_close_or_else_all() -> None:
+    assert did_you_mean("fixd", ["fixed", "noisy"]) == "did you mean 'fixed'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "expected one of a, b"
