@@ -13,8 +13,15 @@ import xarray as xr
 from neurofa import NeurofaError, figures, measures
 
 ACCURACIES = {
-    "cross_day_decoding_accuracy": "stimuli decoded",
-    "cross_day_decoding_accuracy_within_one": "stimuli decoded within one position",
+    "cross_day_decoding_accuracy": "fraction of stimuli decoded",
+    "cross_day_decoding_accuracy_within_one": "fraction of stimuli decoded within one position",
+}
+#: measure id to the attribute of `neurofa.measures.CrossDayDecoding`
+PARTS = {
+    "cross_day_decoding_accuracy": "accuracy",
+    "cross_day_decoding_accuracy_within_one": "accuracy_within_one",
+    "cross_day_decoding_chance": "chance",
+    "cross_day_decoding_chance_within_one": "chance_within_one",
 }
 CHANCES = {
     "cross_day_decoding_accuracy": "cross_day_decoding_chance",
@@ -46,17 +53,10 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         raise NeurofaError("decoding across days needs two sessions of one animal; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     n_sessions = probe.sizes["session"]
-    shape = (1, probe.sizes["animal"], len(layers), n_sessions, n_sessions)
-    results = {name: np.full(shape, np.nan) for name in (*ACCURACIES, *CHANCES.values())}
-    for animal in range(probe.sizes["animal"]):
-        loaded = probe[["rate", "duration", "detected"]].isel(animal=[animal]).load()
-        for layer, layer_name in enumerate(layers):
-            decoded = measures.cross_day_decoding_of_animal(loaded, 0, "rate", layer_name)
-            place = (0, animal, layer)
-            results["cross_day_decoding_accuracy"][place] = decoded.accuracy
-            results["cross_day_decoding_accuracy_within_one"][place] = decoded.accuracy_within_one
-            results["cross_day_decoding_chance"][place] = decoded.chance
-            results["cross_day_decoding_chance_within_one"][place] = decoded.chance_within_one
+    each = measures.each_animal(
+        lambda animal: [measures.cross_day_decoding_of_animal(probe, animal, "rate", layer) for layer in layers],
+        probe.sizes["animal"],
+    )
     numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
     measured = xr.Dataset(
         coords=figures.group_coords(probe)
@@ -71,7 +71,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         }
     )
     dims = ("variable", "animal", "layer", "session_a", "session_b")
-    for name, values in results.items():
+    for name, part in PARTS.items():
+        values = np.array([[[getattr(decoded, part) for decoded in of_layers] for of_layers in each]])
         attrs = {"long_name": ACCURACIES.get(name, "chance level"), "units": "1", "directed": 1, "diagonal": 1}
         measured[name] = (dims, values, attrs)
     for name in CHANCES.values():
@@ -103,7 +104,7 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
         for layer in layers:
             suffix = f"_{layer}" if len(layers) > 1 else ""
             part = measured.sel(variable="rate", layer=layer)
-            other = None if others is None else figures.observed_first_layer(others)
+            other = None if others is None else figures.recorded.first_layer(others)
             drawings[f"decoding_decay{suffix}"] = draw_decay(part, other)
             drawings[f"decoding_sessions{suffix}"] = draw_sessions(part, other)
     return drawings
@@ -125,17 +126,15 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.Dra
         ax.set_ylim(bottom=0)
         chance = figures.lag_table(measured[CHANCES[name]])["mean"].mean()
         tables.append(figures.lag_table(measured[name]).assign(measure=name, source="measured", chance=chance))
-        if points is not None:
-            curves = figures.recorded_curves(points)
-            tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
+        tables += figures.recorded.rows_of(points, name)
     figures.panel_letters(axes if len(axes) > 1 else [])
-    figures.group_legend(figure, styles, figures.recorded_names(recorded), figures.small_groups(measured))
+    figures.group_legend(figure, styles, measured, recorded)
     caption = (
         "Fraction of single repeats whose stimulus is decoded by the most similar map of another session, against the "
         "days between the two sessions (trained on the earlier or on the later one; lag 0: repeats left out of the "
         "maps of their own session). Dotted: chance. "
     )
-    caption += figures.caption_of_groups(measured[shown[0]]) + figures.caption_of_recorded(recorded)
+    caption += figures.caption_of_groups(measured[shown[0]]) + figures.recorded.caption_of(recorded)
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
 

@@ -31,6 +31,7 @@ OF_DETECTION = {
     "recurrence_of_detected_cells": ("recurrence of detected cells", "1"),
 }
 SPLIT_HALF = "split_half_population_vector_correlation"
+OF_SPLIT_HALF = ("population-vector correlation of halves of a session", "1")
 LABELS = OF_MAPS | OF_HALVES | OF_DETECTION
 VARIABLES = {"rate": "observed", "true_rate": "true rates", "latent_rate": "true rates without input gains"}
 #: measure id to (title of the panel, label of its axis)
@@ -54,7 +55,7 @@ FITTED = (
 N_EXAMPLE_CELLS = 24
 #: the one whose half-life gets a bootstrap interval over the animals of a group
 BOOTSTRAPPED = "population_vector_correlation_noise_corrected"
-N_RESAMPLES = 100
+N_RESAMPLES, FEWEST_RESAMPLED = 2000, 3
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -80,53 +81,59 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         )
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
-    n_sessions = probe.sizes["session"]
-    shape = (len(variables), probe.sizes["animal"], len(layers), n_sessions, n_sessions)
-    pairs = {name: np.full(shape, np.nan) for name in LABELS}
-    split_half = np.full(shape[:-1], np.nan)
-    examples: dict[str, tuple[str, np.ndarray]] = {}
-    for animal, group in enumerate(probe["group"].values.astype(str)):
-        loaded = probe[[*variables, "duration", "detected"]].isel(animal=[animal]).load()
-        for variable, layer in np.ndindex(len(variables), len(layers)):
-            maps = measures.session_maps(loaded, 0, variables[variable], layers[layer])
-            observed, place = variables[variable] == "rate", (variable, animal, layer)
-            for name, matrix in _of_one_animal(maps, observed).items():
-                pairs[name][(*place, *np.ix_(maps.session, maps.session))] = matrix
-            if observed:
-                split_half[(*place, maps.session)] = measures.split_half_population_vector_correlation(maps.halves)
-            if observed and layer == 0 and group not in examples:
-                examples[group] = str(loaded["animal"].item()), _example_cells(maps, n_sessions)
-    numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
-    measured = xr.Dataset(
-        coords=figures.group_coords(probe)
-        | {
-            "variable": variables,
-            "animal": probe["animal"].values,
-            "layer": layers,
-            "session": numbers,
-            "session_a": numbers,
-            "session_b": numbers,
-            "day": (("animal", "session"), days),
-        }
+    groups = probe["group"].values.astype(str).tolist()
+    shown = {group: groups.index(group) for group in groups}
+
+    each = measures.each_animal(
+        lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()), len(groups)
     )
-    for name, values in pairs.items():
-        long_name, units = LABELS[name]
-        measured[name] = (("variable", "animal", "layer", "session_a", "session_b"), values)
+    measured = xr.Dataset(coords=_coords(probe, variables, layers))
+    dims = ("variable", "animal", "layer", "session_a", "session_b")
+    for name, (long_name, units) in (LABELS | {SPLIT_HALF: OF_SPLIT_HALF}).items():
+        values = np.stack([matrices[name] for matrices, _ in each], axis=1)
+        measured[name] = ((*dims[:3], "session") if name == SPLIT_HALF else dims, values)
         measured[name].attrs = {"long_name": long_name, "units": units}
     measured["recurrence_of_detected_cells"].attrs["directed"] = 1
-    measured[SPLIT_HALF] = (("variable", "animal", "layer", "session"), split_half)
-    measured[SPLIT_HALF].attrs = {"long_name": "population-vector correlation of halves of a session", "units": "1"}
     if "correct" in probe:
         performance = probe["correct"].astype(float).mean("stimulus").transpose("animal", "session")
         measured["performance"] = (("animal", "session"), np.where(np.isfinite(days), performance.values, np.nan))
         measured["performance"].attrs = {"long_name": "stimuli reported correctly", "units": "1"}
     measured = measured.merge(_decay(measured))
-    measured["example_maps"] = _example_maps(examples, probe)
+    measured["example_maps"] = _example_maps({group: each[place][1] for group, place in shown.items()}, shown, probe)
     measured.attrs = {"stimuli": _stimuli(probe)}
     return measured
 
 
-def _of_one_animal(maps: measures.SessionMaps, observed: bool) -> dict[str, np.ndarray]:
+def _coords(probe: xr.Dataset, variables: list[str], layers: list[str]) -> dict[str, object]:
+    """Coordinates of what is measured."""
+    numbers = probe["session"].values if "session" in probe.coords else np.arange(probe.sizes["session"])
+    of_sessions = {name: numbers for name in ("session", "session_a", "session_b")}
+    named = {"variable": variables, "animal": probe["animal"].values, "layer": layers}
+    return figures.group_coords(probe) | named | of_sessions | {"day": (("animal", "session"), probe["day"].values)}
+
+
+def _of_animal(
+    probe: xr.Dataset, animal: int, variables: list[str], layers: list[str], example: bool
+) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """All matrices (variable, layer, ...) of one animal, NaN where it had no session; and example cells if wanted."""
+    n_sessions = probe.sizes["session"]
+    shape = (len(variables), len(layers), n_sessions, n_sessions)
+    results = {name: np.full(shape[:3] if name == SPLIT_HALF else shape, np.nan) for name in (*LABELS, SPLIT_HALF)}
+    cells = None
+    for variable, layer in np.ndindex(*shape[:2]):
+        observed = variables[variable] == "rate"
+        maps = measures.session_maps(probe, animal, variables[variable], layers[layer])
+        for name, matrix in _of_maps(maps, observed).items():
+            results[name][(variable, layer, *np.ix_(maps.session, maps.session))] = matrix
+        if observed:
+            halves = measures.split_half_population_vector_correlation(maps.halves)
+            results[SPLIT_HALF][variable, layer, maps.session] = halves
+        if observed and layer == 0 and example:
+            cells = _example_cells(maps, n_sessions)
+    return results, cells
+
+
+def _of_maps(maps: measures.SessionMaps, observed: bool) -> dict[str, np.ndarray]:
     """All matrices of one animal; those of halves and of detection only where the rates were observed."""
     matrices = {name: getattr(measures, name)(maps.maps) for name in OF_MAPS}
     if observed:
@@ -139,18 +146,17 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
     """Fit A exp(-lag / tau) to every animal's curves, and to the mean curve of every group with bootstrap intervals."""
     sizes = [measured.sizes[dim] for dim in ("variable", "animal", "layer")]
     time_constant = np.full((*sizes, len(FITTED)), np.nan)
-    days, groups = measured["day"].values, list(figures.group_sizes(measured))
+    days, groups = measured["day"].values, list(dict.fromkeys(measured["group"].values.tolist()))
     half_lives = np.full((len(groups), sizes[2], 3), np.nan)
     rate = measured["variable"].values.tolist().index("rate")
     for condition, name in enumerate(FITTED):
         for variable, layer in np.ndindex(sizes[0], sizes[2]):
             matrices = measured[name].values[variable, :, layer]
             lag, curves = measures.curves_of_animals(matrices, days)
-            fits = [measures.fit_exponential(lag, curve) for curve in curves]
-            time_constant[variable, :, layer, condition] = [fit.decay_time_constant_days for fit in fits]
+            time_constant[variable, :, layer, condition] = measures.decay_time_constants(lag, curves)
             for number, group in enumerate(groups if (variable, name) == (rate, BOOTSTRAPPED) else []):
                 chosen = curves[measured["group"].values == group]
-                resamples = 1 if group in figures.small_groups(measured) else N_RESAMPLES
+                resamples = N_RESAMPLES if len(chosen) >= FEWEST_RESAMPLED else 1
                 decay = measures.bootstrap_exponential(lag, chosen, np.random.default_rng(0), resamples)
                 half_lives[number, layer, 0] = decay.fit.decay_half_life_days
                 if resamples > 1:
@@ -186,15 +192,15 @@ def _example_cells(maps: measures.SessionMaps, n_sessions: int) -> np.ndarray:
     return examples
 
 
-def _example_maps(examples: dict[str, tuple[str, np.ndarray]], probe: xr.Dataset) -> xr.DataArray:
+def _example_maps(examples: dict[str, np.ndarray], animals: dict[str, int], probe: xr.Dataset) -> xr.DataArray:
     """Example cells of one animal per group, labelled; kept for the figure, not for the table."""
     coords = {name: ("stimulus", probe[name].values) for name in ("position", "direction") if name in probe.coords}
     coords |= {
         "example_group": list(examples),
-        "example_animal": ("example_group", [name for name, _ in examples.values()]),
+        "example_animal": ("example_group", [str(probe["animal"].values[animals[group]]) for group in examples]),
     }
     return xr.DataArray(
-        np.stack([maps for _, maps in examples.values()]),
+        np.stack(list(examples.values())),
         dims=("example_group", "session", "stimulus", "cell"),
         coords=coords,
         attrs={"long_name": "observed rate", "units": probe["rate"].attrs.get("units", "Hz"), "table": 0},
@@ -244,20 +250,18 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 100, 2, 4)
     tables = []
     for ax, (name, (title, label)) in zip(axes, PANELS.items(), strict=True):
-        points = figures.recorded_values(recorded, name)
+        points = figures.recorded.values_of(recorded, name)
         figures.decay_curve(observed[name], points, ax=ax, styles=styles)
         ax.set_title(title)
         ax.set_ylabel(label)
         tables.append(figures.lag_table(observed[name]).assign(measure=name, source="measured"))
-        if points is not None:
-            curves = figures.recorded_curves(points)
-            tables += [curve.assign(group=animal, measure=name, source="recorded") for animal, curve in curves.items()]
+        tables += figures.recorded.rows_of(points, name)
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, figures.recorded_names(recorded), figures.small_groups(measured))
+    figures.group_legend(figure, styles, measured, recorded)
     caption = "Similarity of the maps of two sessions against the days between them. "
     caption += figures.caption_of_groups(observed["population_vector_correlation"])
     return figures.Drawing(
-        figure, pd.concat(tables, ignore_index=True), caption + figures.caption_of_recorded(recorded)
+        figure, pd.concat(tables, ignore_index=True), caption + figures.recorded.caption_of(recorded)
     )
 
 
@@ -271,7 +275,7 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | No
     caption = (
         "Population-vector correlation of the observed maps of every pair of sessions, mean over the animals of a "
         f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). "
-        "On the diagonal: the correlation of the two halves of a session."
+        "On the diagonal: the correlation of the two halves of a session, which have half the repeats each."
     )
     return figures.Drawing(figure, numbers, caption)
 
@@ -284,12 +288,11 @@ def draw_cells(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
         panels += [("recorded", _example(recorded, group)) for group in recorded["example_group"].values]
     columns = 1 if len(panels) == 1 else 2
     rows = -(-len(panels) // columns)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 8 + 44 * rows, rows, columns)
-    axes = figures.used_axes(axes, len(panels))
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 8 + 44 * rows, rows, columns, len(panels))
     tables = []
     for ax, (title, maps) in zip(axes, panels, strict=True):
         figures.tuning_across_days(maps, ax=ax)
-        ax.set_title(f"{title} ({maps['example_animal'].item()}), day", pad=10)
+        ax.set_title(f"{title} ({maps['example_animal'].item()}), day", pad=12)
         table = maps.reset_coords(drop=True).to_dataframe(name="rate").dropna().reset_index()
         tables.append(table.assign(group=maps["example_group"].item(), animal=maps["example_animal"].item()))
     figures.shared_colourbar(figure, axes, "Rate / largest rate of the cell")
@@ -325,7 +328,7 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
     figures.performance_over_days(measured["performance"], ax=axes[0], styles=styles)
     axes[0].set_ylim(min(0.8, axes[0].get_ylim()[0]), 1.01)
-    figures.group_legend(figure, styles, (), figures.small_groups(measured), columns=3)
+    figures.group_legend(figure, styles, measured)
     caption = "Fraction of stimuli that the animal's own output reports correctly in the probe of each session. "
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
@@ -345,7 +348,8 @@ def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
         "Half-life of the noise-corrected population-vector correlation, exponential fit A exp(-lag / tau). Dots: "
         f"animals ({figures.sizes_text(times)}); black: fit to the group's mean curve, "
         "with the 95 % bootstrap interval over animals "
-        f"({N_RESAMPLES} resamples; 3 animals at least). Triangles: no decay, or above {longest:g} days."
+        f"({N_RESAMPLES} resamples; {FEWEST_RESAMPLED} animals at least). Triangles with their number: animals without "
+        f"decay, or above {longest:g} days."
     )
     return figures.Drawing(figure, pd.concat([animals, of_groups], ignore_index=True), caption)
 
@@ -360,9 +364,9 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
     families = [group for group, look in styles.items() if look.control_of not in styles]
     columns = min(3, len(families))
     rows = -(-len(families) // columns)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 14 + 55 * rows, rows, columns)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 14 + 55 * rows, rows, columns, len(families))
     tables, colours = [], dict(zip(curves, figures.OKABE_ITO, strict=False))
-    for ax, family in zip(axes, families, strict=False):
+    for ax, family in zip(axes, families, strict=True):
         control = [group for group, look in styles.items() if look.control_of == family]
         for what, values in curves.items():
             part = values.isel(animal=np.isin(values["group"].values, [family, *control]))
@@ -372,18 +376,15 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
             tables.append(figures.lag_table(part).assign(rates=what))
         ax.set_title("\n".join([styles[family].label, *(f"dashed: {styles[group].label}" for group in control)]))
         ax.set_ylabel("Population-vector correlation")
-    axes = figures.used_axes(axes, len(families))
     lowest = min(ax.get_ylim()[0] for ax in axes)
     for ax in axes:
         ax.set_ylim(lowest, 1.03)
     figures.panel_letters(axes if len(families) > 1 else [])
-    figures.group_legend(
-        figure, {what: figures.GroupStyle(colour, label=what) for what, colour in colours.items()}, columns=2
-    )
+    figures.group_legend(figure, {what: figures.GroupStyle(colour, label=what) for what, colour in colours.items()})
     caption = (
         "What observation adds to drift: population-vector correlation of observed rates, of observed rates corrected "
         "for noise by split halves, and of the true rates behind them, with and without the session's input gains. "
-        "Solid: groups with a mechanism of drift; dashed: their controls. "
+        "Solid: the group named first; dashed: its control. "
     )
     return figures.Drawing(
         figure, pd.concat(tables, ignore_index=True), caption + figures.caption_of_groups(curves["observed"])
@@ -392,7 +393,7 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
 
 def _matrix_with_split_half(part: xr.Dataset) -> xr.DataArray:
     """Mean matrix over animals, with the correlation of halves on the diagonal."""
-    observed = figures.observed_first_layer(part)
+    observed = figures.recorded.first_layer(part)
     matrix = observed["population_vector_correlation"].mean("animal", keep_attrs=True).copy()
     matrix.values[np.diag_indices(matrix.sizes["session_a"])] = observed[SPLIT_HALF].mean("animal").values
     return matrix.reset_coords(drop=True)

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
 
 from neurofa import figures
 from neurofa.catalogue import did_you_mean, load_module, shipped_folder
 from neurofa.errors import ConfigError, NeurofaError, RunFolderError
+from neurofa.figures.tables import DAY_DECIMALS, mean_over_animals, pairs_of
 from neurofa.recording import check_recording, load_recording
 
 MEASURES_FILE = "measures.csv"
@@ -157,24 +159,20 @@ def analyse(
     >>> analyse("runs/c6m4", ["drift_over_days"])  # doctest: +SKIP
     """
     modules = _modules(analyses, near)
-    if not isinstance(recording, xr.DataTree):
-        folder = Path(recording)
-        out = (folder.parent if folder.suffix == ".zarr" else folder) if out is None else out
-        recording = load_recording(folder)
-    check_recording(recording)
+    tree, folder = _opened(recording, out)
     tell = progress or (lambda words: None)
     others = _measured_of_recorded(modules, recorded, tell)
     measured: dict[str, xr.Dataset] = {}
     drawings: dict[str, dict[str, figures.Drawing]] = {}
     for name, module in modules.items():
         tell(f"{name}: measure")
-        measured[name] = _measure(name, module, recording)
-        if out is not None:
+        measured[name] = _measure(name, module, tree)
+        if folder is not None:
             tell(f"{name}: draw")
             drawings[name] = _plot(name, module, measured[name], others.get(name))
-    if out is not None:
+    if folder is not None:
         tell("write tables and figures")
-        write_results(out, measured, drawings, metadata)
+        write_results(folder, measured, drawings, metadata)
     return measured
 
 
@@ -227,8 +225,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         Columns `SUMMARY_COLUMNS`: mean over animals (of the means over pairs of equal lag within each animal) with its
         95 % interval (Student t; NaN for a single animal).
     """
-    rows = table.assign(lag_days=table["lag_days"].round(figures.DAY_DECIMALS))
-    return figures.mean_over_animals(rows, SUMMARY_KEYS)[list(SUMMARY_COLUMNS)]
+    rows = table.assign(lag_days=table["lag_days"].round(DAY_DECIMALS))
+    return mean_over_animals(rows, SUMMARY_KEYS)[list(SUMMARY_COLUMNS)]
 
 
 def write_results(
@@ -285,6 +283,18 @@ def _modules(analyses: Sequence[str | os.PathLike[str]], near: str | os.PathLike
     return modules
 
 
+def _opened(
+    recording: xr.DataTree | str | os.PathLike[str], out: str | os.PathLike[str] | None
+) -> tuple[xr.DataTree, Path | None]:
+    """The recording, and the folder to write to: by default the run folder."""
+    if not isinstance(recording, xr.DataTree):
+        folder = Path(recording)
+        out = (folder.parent if folder.suffix == ".zarr" else folder) if out is None else out
+        recording = load_recording(folder)
+    check_recording(recording)
+    return recording, None if out is None else Path(out)
+
+
 def _measured_of_recorded(
     modules: Mapping[str, ModuleType],
     recorded: xr.DataTree | str | os.PathLike[str] | Mapping[str, Any] | None,
@@ -304,7 +314,9 @@ def _measured_of_recorded(
 def _measure(name: str, module: ModuleType, recording: xr.DataTree) -> xr.Dataset:
     """Run one analysis; what goes wrong inside it names it."""
     try:
-        measured = module.measure(recording)
+        # many small products: threads of BLAS would only wait for each other, and for those of each_animal
+        with threadpool_limits(1, user_api="blas"):
+            measured = module.measure(recording)
     except NeurofaError:
         raise
     except Exception as error:
@@ -351,9 +363,9 @@ def _flatten(analysis: str, name: str, dataset: xr.Dataset) -> pd.DataFrame:
         )
     kept = ~np.isnan(values.values.astype(np.float64))
     if "session_a" in values.dims and "session_b" in values.dims:
-        pairs = xr.DataArray(figures.pairs_of(values), dims=("session_a", "session_b"))
+        pairs = xr.DataArray(pairs_of(values), dims=("session_a", "session_b"))
         kept &= pairs.broadcast_like(xr.zeros_like(values, dtype=bool)).transpose(*values.dims).values
-    index = dict(zip(values.dims, np.nonzero(kept), strict=True))
+    index = dict(zip(values.dims, np.nonzero(kept) if values.dims else (), strict=True))
     n_rows = int(kept.sum())
     columns: dict[str, Any] = {column: np.full(n_rows, "", dtype=object) for column in MEASURES_COLUMNS}
     for dim, at in index.items():

@@ -1,17 +1,18 @@
 """Curves against lag and against day: means over animals with 95 % intervals, recorded points over them."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from neurofa.figures.drawing import axes_or_new, axis_label, style
 from neurofa.figures.palette import GroupStyle, group_styles, marker_of, recorded_marker
-from neurofa.figures.recorded import recorded_curves
+from neurofa.figures.recorded import curves_of
 from neurofa.figures.tables import day_table, group_sizes, lag_table
 
 
@@ -47,7 +48,7 @@ def decay_curve(
     with style():
         ax = axes_or_new(ax)
         _draw_table(ax, lag_table(values), "lag_days", styles)
-        for number, (_, points) in enumerate(recorded_curves(recorded).items()):
+        for number, (_, points) in enumerate(curves_of(recorded).items()):
             ax.errorbar(
                 points["lag_days"],
                 points["mean"],
@@ -78,7 +79,8 @@ def half_life_points(
     ----------
     values : xarray.DataArray
         (animal,) with the coordinate ``group``, in days; attributes ``long_name`` and ``units`` label the axis.
-        Infinite values and those above `longest` are drawn as triangles at the upper edge.
+        Infinite values and those above `longest` are drawn as triangles at the upper edge, their
+        number beside them.
     fitted : mapping, optional
         Group to (fit, lower, upper): drawn beside the animals with its interval.
     longest : float
@@ -96,41 +98,45 @@ def half_life_points(
     groups = list(group_sizes(values))
     styles = group_styles(groups) if styles is None else styles
     table = pd.DataFrame({"group": values["group"].values.astype(str), "days": values.values}).dropna()
+    lowest = min([longest / 10, *table["days"], *(one[1] for one in (fitted or {}).values() if one[1] > 0)])
     with style():
         ax = axes_or_new(ax)
-        for marker, rows in (("o", table[table["days"] <= longest]), ("^", table[table["days"] > longest])):
-            sns.stripplot(
-                rows.assign(days=rows["days"].clip(upper=longest)),
-                x="group",
-                y="days",
-                hue="group",
-                order=groups,
-                hue_order=groups,
-                palette={group: styles[group].colour for group in groups},
-                marker=marker,
-                size=3,
-                jitter=False,
-                legend=False,
-                clip_on=False,
-                ax=ax,
-            )
-        for group, (fit, lower, upper) in (fitted or {}).items():
-            if np.isfinite(fit) and fit <= longest:
-                place = groups.index(group) + 0.25
-                ends = np.clip([lower, upper], None, longest)
-                ax.plot([place, place], ends, color="black", linewidth=0.8)
-                ax.plot(place, fit, color="black", marker="_", markersize=5)
+        _draw_times(ax, table, groups, styles, longest)
+        _draw_fits(ax, {groups.index(group): fit for group, fit in (fitted or {}).items()}, longest)
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         ax.yaxis.set_minor_locator(NullLocator())
-        lowest = float(min([longest / 10, *table["days"], *(one[1] for one in (fitted or {}).values() if one[1] > 0)]))
-        ax.set_ylim(lowest / 1.2, longest)
+        ax.set_ylim(float(lowest) / 1.2, longest)
         ax.set_xlim(-0.5, len(groups) - 0.5)
-        ax.set_xticks(range(len(groups)), [(styles[group].label or group).replace(" ", "\n") for group in groups])
+        names = [textwrap.fill(styles[group].label or group, max(8, 60 // len(groups))) for group in groups]
+        ax.set_xticks(range(len(groups)), names)
         ax.set_xlabel("")
         ax.set_ylabel(axis_label(values))
     return ax
+
+
+def _draw_times(
+    ax: Axes, table: pd.DataFrame, groups: list[str], styles: Mapping[str, GroupStyle], longest: float
+) -> None:
+    """Dots for animals; triangles at the edge for those above it, with their number."""
+    for place, group in enumerate(groups):
+        days = table.loc[table["group"] == group, "days"]
+        within, above = days[days <= longest], days[days > longest]
+        for marker, heights in (("o", within), ("^", above.clip(upper=longest))):
+            look: dict[str, Any] = {"color": styles[group].colour, "marker": marker, "linewidth": 0}
+            ax.scatter(np.full(len(heights), place), heights, 9, clip_on=False, **look)
+        if len(above):
+            ax.annotate(f"{len(above)}", (place, longest), (4, 0), textcoords="offset points", va="center")
+
+
+def _draw_fits(ax: Axes, fitted: Mapping[int, Sequence[float]], longest: float) -> None:
+    """A bar and its interval beside the dots of each group (its place to fit, lower, upper)."""
+    for place, (fit, lower, upper) in fitted.items():
+        if np.isfinite(fit) and fit <= longest:
+            beside = place + 0.25
+            ax.plot([beside, beside], np.clip([lower, upper], None, longest), color="black", linewidth=0.8)
+            ax.plot(beside, fit, color="black", marker="_", markersize=5)
 
 
 def performance_over_days(

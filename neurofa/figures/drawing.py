@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from neurofa.errors import ConfigError
+from neurofa.figures.fonts import small_fonts
 from neurofa.figures.palette import OKABE_ITO
 
 #: width of one journal column, mm
@@ -104,7 +105,11 @@ def style() -> Iterator[None]:
 
 
 def new_figure(
-    width_mm: float = SINGLE_COLUMN_MM, height_mm: float = 60.0, rows: int = 1, columns: int = 1
+    width_mm: float = SINGLE_COLUMN_MM,
+    height_mm: float = 60.0,
+    rows: int = 1,
+    columns: int = 1,
+    panels: int | None = None,
 ) -> tuple[Figure, npt.NDArray[np.object_]]:
     """
     Make a figure of a given size outside pyplot, so that it is freed when nobody holds it.
@@ -114,14 +119,16 @@ def new_figure(
     width_mm, height_mm : float
         Size in mm.
     rows, columns : int
-        Panels.
+        Rows and columns of panels.
+    panels : int, optional
+        How many of them are needed, row by row; the others are left out. By default all.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
         The figure, laid out automatically.
     axes : numpy.ndarray
-        Its axes, (rows * columns,), row by row.
+        Its axes, (panels,), row by row.
 
     Examples
     --------
@@ -132,8 +139,10 @@ def new_figure(
     with style():
         figure = Figure(figsize=(width_mm / _MM_PER_INCH, height_mm / _MM_PER_INCH), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, axes.ravel()
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for spare in axes[panels:] if panels is not None else []:
+            spare.remove()
+    return figure, axes[:panels]
 
 
 def panel_letters(axes: Iterable[Axes], left: float = 22.0) -> None:
@@ -242,7 +251,7 @@ def save(
     with style(), _fixed_layout(drawing.figure):
         with _aside(files["png"]) as aside:
             drawing.figure.savefig(aside, format="png", dpi=_DPI, metadata=png)
-        with _aside(files["pdf"]) as aside:
+        with _aside(files["pdf"]) as aside, small_fonts():
             drawing.figure.savefig(aside, format="pdf", metadata=pdf)
     with _aside(files["csv"]) as aside:
         drawing.numbers.to_csv(aside, index=False, float_format="%.6g")
@@ -255,7 +264,8 @@ def save(
 def _fixed_layout(figure: Figure) -> Iterator[None]:
     """Lay the figure out once, not again for every format."""
     engine = figure.get_layout_engine()
-    figure.draw_without_rendering()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)
     try:
         yield

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.figure import Figure
-from matplotlib.legend import Legend
-from matplotlib.lines import Line2D
+
+from neurofa.figures.tables import group_labels
 
 #: colours that colour-blind readers tell apart (Okabe and Ito 2008, https://jfly.uni-koeln.de/color/), without black
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
@@ -113,13 +112,10 @@ def styles_of(measured: xr.Dataset) -> dict[str, GroupStyle]:
         As `group_styles` gives them.
     """
     groups = measured.coords["group"].values.astype(str).tolist()
-    labels, controls = (
-        dict(zip(groups, measured.coords[name].values.astype(str).tolist(), strict=True))
-        if name in measured.coords
-        else None
-        for name in ("group_label", "control_of")
-    )
-    return group_styles(groups, controls, labels)
+    controls = None
+    if "control_of" in measured.coords:
+        controls = dict(zip(groups, measured.coords["control_of"].values.astype(str).tolist(), strict=True))
+    return group_styles(groups, controls, group_labels(measured))
 
 
 def group_coords(probe: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
@@ -163,50 +159,6 @@ def paler(colour: str, by: float = 0.4) -> str:
     """
     red, green, blue = (channel + (1 - channel) * by for channel in to_rgb(colour))
     return to_hex((red, green, blue))
-
-
-def group_legend(
-    figure: Figure,
-    styles: Mapping[str, GroupStyle],
-    recorded: Iterable[str] = (),
-    animals: Mapping[str, Iterable[str]] | None = None,
-    columns: int = 6,
-) -> Legend:
-    """
-    Put one legend for all panels below the figure.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    styles : mapping
-        As `group_styles` gives them.
-    recorded : iterable of str
-        Names of recorded animals whose points are drawn.
-    animals : mapping, optional
-        Groups whose animals are drawn one by one to the animals' names.
-    columns : int
-        Entries per row, at most.
-
-    Returns
-    -------
-    matplotlib.legend.Legend
-        The legend.
-    """
-    handles = []
-    for name, look in styles.items():
-        label = look.label or name
-        if name in (animals or {}):
-            for number, animal in enumerate((animals or {})[name]):
-                handles.append(Line2D([], [], label=f"{label} {animal}", marker=marker_of(number), **look.line))
-        else:
-            handles.append(Line2D([], [], label=label, **look.line))
-    for number, name in enumerate(recorded):
-        handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
-    rows = -(-len(handles) // columns)
-    return figure.legend(
-        handles=handles, loc="outside lower center", ncols=-(-len(handles) // rows), fontsize=7, frameon=False
-    )
 
 
 def marker_of(number: int) -> str:

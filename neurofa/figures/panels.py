@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, axis_label, new_figure, panel_letters, style
 from neurofa.figures.heatmaps import session_matrix
-from neurofa.figures.palette import styles_of
+from neurofa.figures.palette import GroupStyle, marker_of, recorded_marker, styles_of
+from neurofa.figures.recorded import names_of
 from neurofa.figures.tables import group_sizes, small_groups
 
 
@@ -94,8 +98,7 @@ def session_matrices(
     columns = min(3, len(matrices))
     rows = -(-len(matrices) // columns)
     size = (DOUBLE_COLUMN_MM, (58.0 if columns == 3 else 78.0) * rows) if columns > 1 else (SINGLE_COLUMN_MM, 72.0)
-    figure, axes = new_figure(*size, rows, columns)
-    axes = used_axes(axes, len(matrices))
+    figure, axes = new_figure(*size, rows, columns, panels=len(matrices))
     with style():
         for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
             session_matrix(matrix, ax=ax, labels=labels[title], vmin=low, vmax=high, colourbar=False)
@@ -105,25 +108,51 @@ def session_matrices(
     return figure, axes
 
 
-def used_axes(axes: npt.NDArray[np.object_], n_panels: int) -> npt.NDArray[np.object_]:
+def group_legend(
+    figure: Figure,
+    styles: Mapping[str, GroupStyle],
+    measured: xr.Dataset | None = None,
+    recorded: xr.Dataset | pd.DataFrame | None = None,
+) -> Legend:
     """
-    Take the axes that are not needed out of a figure.
+    Put one legend for all panels below the figure, in as many rows as its width needs.
 
     Parameters
     ----------
-    axes : numpy.ndarray
-        Axes of a figure.
-    n_panels : int
-        How many are needed.
+    figure : matplotlib.figure.Figure
+        The figure.
+    styles : mapping
+        As `styles_of` gives them.
+    measured : xarray.Dataset, optional
+        Measured results: groups of fewer than three animals are named animal by animal, as they are drawn.
+    recorded : xarray.Dataset or pandas.DataFrame, optional
+        What was recorded, where its points are drawn.
 
     Returns
     -------
-    numpy.ndarray
-        The first `n_panels`.
+    matplotlib.legend.Legend
+        The legend.
     """
-    for ax in axes[n_panels:]:
-        ax.remove()
-    return axes[:n_panels]
+    handles = []
+    small = {} if measured is None else small_groups(measured)
+    for name, look in styles.items():
+        label = look.label or name
+        if name in small:
+            for number, animal in enumerate(small[name]):
+                handles.append(Line2D([], [], label=f"{label} {animal}", marker=marker_of(number), **look.line))
+        else:
+            handles.append(Line2D([], [], label=label, **look.line))
+    for number, name in enumerate(names_of(recorded)):
+        handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
+    for rows in range(1, len(handles) + 1):
+        columns = -(-len(handles) // rows)
+        legend = figure.legend(
+            handles=handles, loc="outside lower center", ncols=columns, fontsize=7, frameon=False, columnspacing=1.5
+        )
+        if legend.get_window_extent().width <= 0.98 * figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    return legend
 
 
 def shared_colourbar(figure: Figure, axes: npt.NDArray[np.object_], label: str) -> None:

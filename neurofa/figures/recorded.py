@@ -7,7 +7,7 @@ import xarray as xr
 from neurofa.figures.tables import lag_table, with_lags
 
 
-def recorded_values(recorded: xr.Dataset | pd.DataFrame | None, measure: str) -> xr.DataArray | pd.DataFrame | None:
+def values_of(recorded: xr.Dataset | pd.DataFrame | None, measure: str) -> xr.DataArray | pd.DataFrame | None:
     """
     Pick what was recorded of one measure.
 
@@ -29,10 +29,10 @@ def recorded_values(recorded: xr.Dataset | pd.DataFrame | None, measure: str) ->
         return rows if len(rows) else None
     if recorded is None or measure not in recorded:
         return None
-    return observed_first_layer(with_lags(recorded))[measure]
+    return first_layer(with_lags(recorded))[measure]
 
 
-def observed_first_layer(measured: xr.Dataset) -> xr.Dataset:
+def first_layer(measured: xr.Dataset) -> xr.Dataset:
     """
     Select the observed rates, and the first layer where there are layers left.
 
@@ -51,14 +51,14 @@ def observed_first_layer(measured: xr.Dataset) -> xr.Dataset:
     return measured.isel(layer=0, missing_dims="ignore")
 
 
-def recorded_names(recorded: xr.Dataset | pd.DataFrame | None) -> list[str]:
+def names_of(recorded: xr.Dataset | pd.DataFrame | None) -> list[str]:
     """
     Name the recorded animals.
 
     Parameters
     ----------
     recorded : xarray.Dataset or pandas.DataFrame, optional
-        As `recorded_values` takes it.
+        As `values_of` takes it.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def recorded_names(recorded: xr.Dataset | pd.DataFrame | None) -> list[str]:
     return list(dict.fromkeys(str(name) for name in np.asarray(recorded["animal"])))
 
 
-def recorded_curves(recorded: xr.DataArray | pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+def curves_of(recorded: xr.DataArray | pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     """
     Curves of recorded animals, one table per animal.
 
@@ -103,21 +103,41 @@ def recorded_curves(recorded: xr.DataArray | pd.DataFrame | None) -> dict[str, p
     return curves
 
 
-def caption_of_recorded(recorded: xr.Dataset | pd.DataFrame | None) -> str:
+def rows_of(recorded: xr.DataArray | pd.DataFrame | None, measure: str) -> list[pd.DataFrame]:
+    """
+    Curves of recorded animals as rows of the numbers beside a figure.
+
+    Parameters
+    ----------
+    recorded : xarray.DataArray or pandas.DataFrame or None
+        As `decay_curve` takes it.
+    measure : str
+        Measure id.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        One table per animal: columns as from `curves_of`, and ``group``, ``measure`` and ``source``.
+    """
+    curves = curves_of(recorded)
+    return [curve.assign(group=animal, measure=measure, source="recorded") for animal, curve in curves.items()]
+
+
+def caption_of(recorded: xr.Dataset | pd.DataFrame | None) -> str:
     """
     Say for a caption what the black points are.
 
     Parameters
     ----------
     recorded : xarray.Dataset or pandas.DataFrame, optional
-        As `recorded_values` takes it.
+        As `values_of` takes it.
 
     Returns
     -------
     str
         One sentence that begins with a space, empty without recorded animals.
     """
-    names = recorded_names(recorded)
+    names = names_of(recorded)
     if not names:
         return ""
     which = ", ".join(name for name in names if name)

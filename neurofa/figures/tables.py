@@ -206,6 +206,28 @@ def group_sizes(values: xr.DataArray | xr.Dataset) -> dict[str, int]:
     return {name: sizes[name] for name in dict.fromkeys(values.coords["group"].values.astype(str).tolist())}
 
 
+def group_labels(values: xr.DataArray | xr.Dataset) -> dict[str, str]:
+    """
+    Name the groups for readers.
+
+    Parameters
+    ----------
+    values : xarray.DataArray or xarray.Dataset
+        Has the coordinate ``group`` (animal) and, where the recording has it, ``group_label`` (animal).
+
+    Returns
+    -------
+    dict of str to str
+        Group to its label; to its name with spaces where it has none.
+    """
+    groups = values.coords["group"].values.astype(str).tolist()
+    labels = values.coords["group_label"].values.astype(str).tolist() if "group_label" in values.coords else groups
+    return {
+        group: group.replace("_", " ") if text in ("", group) else text
+        for group, text in zip(groups, labels, strict=True)
+    }
+
+
 def caption_of_groups(values: xr.DataArray) -> str:
     """
     Say for a caption what lines and bands are, and how many animals they stand for.
@@ -225,13 +247,15 @@ def caption_of_groups(values: xr.DataArray) -> str:
     >>> caption_of_groups(xr.DataArray([0.0], dims="animal", coords={"group": ("animal", ["a"])}))
     'Points: a (n = 1), each animal by itself (no interval: fewer than 3 animals).'
     """
-    sizes = group_sizes(values)
-    large = [f"{name} (n = {n})" for name, n in sizes.items() if n >= MIN_ANIMALS_FOR_INTERVAL]
-    small = [f"{name} (n = {n})" for name, n in sizes.items() if n < MIN_ANIMALS_FOR_INTERVAL]
+    sizes, labels = group_sizes(values), group_labels(values)
+    large = [f"{labels[name]} (n = {n})" for name, n in sizes.items() if n >= MIN_ANIMALS_FOR_INTERVAL]
+    small = [f"{labels[name]} (n = {n})" for name, n in sizes.items() if n < MIN_ANIMALS_FOR_INTERVAL]
     sentences = []
     if large:
+        mean, interval = ("Lines", "bands") if "session_a" in values.dims else ("Points", "bars")
         sentences.append(
-            f"Lines: mean over animals; bands: 95 % interval of the mean over animals (Student t); {', '.join(large)}."
+            f"{mean}: mean over animals; {interval}: 95 % interval of the mean over animals (Student t); "
+            f"{', '.join(large)}."
         )
     if small:
         spread = ", mean and standard deviation over session pairs" if "session_a" in values.dims else ""
@@ -261,7 +285,8 @@ def sizes_text(values: xr.DataArray | xr.Dataset) -> str:
     >>> sizes_text(xr.DataArray([0.0, 0.0], dims="animal", coords={"group": ("animal", ["walk", "walk"])}))
     'walk n = 2'
     """
-    return ", ".join(f"{name} n = {size}" for name, size in group_sizes(values).items())
+    labels = group_labels(values)
+    return ", ".join(f"{labels[name]} n = {size}" for name, size in group_sizes(values).items())
 
 
 def small_groups(values: xr.DataArray | xr.Dataset) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from neurofa.measures.drift import tuning_curve_correlation as tuning_curve_corr
 from neurofa.measures.fits import DecayInterval as DecayInterval
 from neurofa.measures.fits import ExponentialFit as ExponentialFit
 from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
+from neurofa.measures.fits import decay_time_constants as decay_time_constants
 from neurofa.measures.fits import fit_exponential as fit_exponential
 from neurofa.measures.maps import SessionMaps as SessionMaps
 from neurofa.measures.maps import session_maps as session_maps
@@ -27,6 +28,7 @@ from neurofa.measures.noise_corrected import (
 from neurofa.measures.noise_corrected import (
     tuning_curve_correlation_noise_corrected as tuning_curve_correlation_noise_corrected,
 )
+from neurofa.measures.parallel import each_animal as each_animal
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.errors import ConfigError
-from neurofa.measures.kernels import Floats, Masked, mask_pair
+from neurofa.measures.kernels import Bools, Floats, Masked, mask_pair
 
 
 def angle_unaligned_deg(maps: ArrayLike, other: ArrayLike | None = None) -> Floats:
@@ -86,53 +86,86 @@ def angle_procrustes_deg(
 
 
 def _angles(first: Masked, second: Masked, rotated: Literal["stimulus", "unit"] | None) -> Floats:
-    """Angles in degrees of all session pairs, one session of `first` at a time."""
-    first, second = _centred(first), _centred(second)
-    result = np.empty((len(first.values), len(second.values)))
+    """Angles in degrees of all session pairs, one session of `first` at a time; mirrored where both sets are one."""
+    symmetric = second is first
+    first = _centred(first)
+    second = first if symmetric else _centred(second)
+    norm, size = _norms(first, second), np.zeros((len(first.values), len(second.values)))
     for session, values in enumerate(first.values):
-        common = first.stimuli[session] & second.stimuli
-        norm = np.sqrt(_power(values[None], second.units, common) * _power(second.values, first.units[session], common))
-        product = _among(values @ second.values.transpose(0, 2, 1), common)
+        some = slice(session if symmetric else 0, None)
+        others = Masked(second.values[some], second.units[some], second.stimuli[some])
+        common = first.stimuli[session] & others.stimuli
         if rotated is None:
-            size = np.trace(product, axis1=1, axis2=2)
+            size[session, some] = _traces(values, others.values, common)
         elif rotated == "stimulus":
-            size = np.linalg.norm(product, ord="nuc", axis=(1, 2))
+            product = _among(values @ others.values.transpose(0, 2, 1), common)
+            size[session, some] = np.linalg.norm(product, ord="nuc", axis=(1, 2))
         else:
-            ours = np.stack([(values * units) @ values.T for units in second.units])
-            theirs = (second.values * first.units[session]) @ second.values.transpose(0, 2, 1)
-            size = np.linalg.norm(_root(_among(ours, common)) @ _root(_among(theirs, common)), ord="nuc", axis=(1, 2))
-        defined = norm > 0
-        cosine = np.where(defined, size, 0.0) / np.where(defined, norm, 1.0)
-        result[session] = np.where(defined, np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.nan)
-    return result
+            ours = np.stack([(values * units) @ values.T for units in others.units])
+            theirs = (others.values * first.units[session]) @ others.values.transpose(0, 2, 1)
+            product = _root(_among(ours, common)) @ _root(_among(theirs, common))
+            size[session, some] = np.linalg.norm(product, ord="nuc", axis=(1, 2))
+    if symmetric:
+        size = np.triu(size) + np.triu(size, 1).T
+    defined = norm > 0
+    cosine = np.where(defined, size, 0.0) / np.where(defined, norm, 1.0)
+    return np.where(defined, np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.nan)
 
 
 def _centred(maps: Masked) -> Masked:
     """Maps with each unit's mean over the session's stimuli subtracted; rounding becomes 0, the largest value 1."""
     count = np.maximum(maps.stimuli.sum(axis=1), 1)[:, None, None]
-    largest = np.abs(maps.values).max(axis=(1, 2), keepdims=True, initial=0.0)
-    values = maps.values / np.where(largest > 0, largest, 1.0)
-    centred = np.where(
-        maps.stimuli[:, :, None] & maps.units[:, None, :], values - values.sum(1, keepdims=True) / count, 0
-    )
-    return Masked(np.where(np.abs(centred) > 1e-14, centred, 0.0), maps.units, maps.stimuli)
+    largest = np.maximum(maps.values.max(axis=(1, 2), initial=0.0), -maps.values.min(axis=(1, 2), initial=0.0))
+    values = maps.values / np.where(largest > 0, largest, 1.0)[:, None, None]
+    values -= values.sum(1, keepdims=True) / count
+    if not maps.stimuli.all():
+        values *= maps.stimuli[:, :, None]
+    values[np.abs(values) <= 1e-14] = 0.0
+    return Masked(values, maps.units, maps.stimuli)
 
 
-def _power(values: Floats, units: np.ndarray, common: np.ndarray) -> Floats:
-    """Sum of squared deviations from the mean over the common stimuli (session, stimulus), over `units`."""
+def _norms(first: Masked, second: Masked) -> Floats:
+    """Products of the Frobenius norms of all session pairs, each over the units and stimuli of the pair."""
+    if first.stimuli.all() and second.stimuli.all():
+        ours, theirs = _power(first.values, first.stimuli), _power(second.values, second.stimuli)
+        norms: Floats = np.sqrt((ours @ second.units.T) * (first.units @ theirs.T))
+        return norms
+    rows = []
+    for session, values in enumerate(first.values):
+        common = first.stimuli[session] & second.stimuli
+        ours, theirs = _power(values[None], common), _power(second.values, common)
+        rows.append(np.sqrt((ours * second.units).sum(axis=1) * (theirs * first.units[session]).sum(axis=1)))
+    return np.stack(rows)
+
+
+def _power(values: Floats, common: Bools) -> Floats:
+    """Sum of squared deviations of every unit from its mean over the common stimuli (session, stimulus)."""
     kept = common.astype(np.float64)
     count = np.maximum(kept.sum(axis=1), 1)
     if len(values) == 1:
         total, squares = kept @ values[0], kept @ (values[0] ** 2)
     else:
-        total, squares = (np.einsum("jk,jkn->jn", kept, part) for part in (values, values**2))
+        total, squares = (kept[:, None] @ values)[:, 0], (kept[:, None] @ values**2)[:, 0]
     power = squares - total**2 / count[:, None]
-    total_power: Floats = np.where((power > 1e-12 * squares) & units, power, 0.0).sum(axis=1)
-    return total_power
+    return np.where(power > 1e-12 * squares, power, 0.0)
+
+
+def _traces(values: Floats, others: Floats, common: Bools) -> Floats:
+    """Sums over units and common stimuli (session, stimulus) of the products of maps centred anew over these."""
+    if common.all():
+        plain: Floats = others.reshape(len(others), -1) @ values.ravel()
+        return plain
+    kept = common.astype(np.float64)
+    count = np.maximum(kept.sum(axis=1), 1)
+    means = (kept @ values) * (kept[:, None] @ others)[:, 0]
+    products: Floats = (kept * np.einsum("kn,jkn->jk", values, others)).sum(axis=1) - means.sum(axis=1) / count
+    return products
 
 
 def _among(products: Floats, common: np.ndarray) -> Floats:
-    """Products (session, stimulus, stimulus) of maps centred anew over the common stimuli; 0 elsewhere."""
+    """Products (session, stimulus, stimulus) of centred maps, centred anew over the common stimuli; 0 elsewhere."""
+    if common.all():
+        return products
     kept = common.astype(np.float64)
     count = np.maximum(kept.sum(axis=1), 1)[:, None, None]
     kept_rows, kept_columns = kept[:, :, None], kept[:, None, :]

@@ -43,12 +43,21 @@ class CrossDayDecoding:
 
 @dataclass(frozen=True)
 class _Tests:
-    """Single repeats of one session: values (test, unit), their stimulus and repeat, the units detected."""
+    """Single repeats of one session: values (test, unit) of the units detected, their stimulus and repeat."""
 
     values: Floats
     stimulus: Ints
     repeat: Ints
     units: Bools
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """Maps (session, stimulus, unit), centred over the units (session, unit) detected; stimuli (session, stimulus)."""
+
+    values: Floats
+    units: Bools
+    stimuli: Bools
 
 
 def cross_day_decoding(
@@ -96,11 +105,12 @@ def cross_day_decoding(
     sessions = rates if isinstance(rates, Sequence | SessionReader) else np.asarray(rates)
     weights, maps = _weights_and_maps(sessions, duration)
     neighbours = _neighbours(maps.shape[1], group, order)
+    known = _centred(maps)
     results = np.full((5, len(maps), len(maps)), np.nan)
     for index, weight in enumerate(weights):
         rate = _rate(sessions[index])
         tests = _tests(rate, weight, index)
-        decoded, decidable, candidates = _decode(tests, maps, np.asarray(np.isfinite(maps[index]).any(axis=1)))
+        decoded, decidable, candidates = _decode(tests, known, known.stimuli[index])
         _same_day(tests, rate, weight, decoded, decidable, candidates, index)
         results[:, :, index] = _accuracies(tests, decoded, decidable, candidates, neighbours)
     if order is None:
@@ -195,31 +205,37 @@ def _tests(rate: Floats, weight: Floats, index: int) -> _Tests:
         raise ShapeError(
             f"rates of session {index} lack single values; a unit must be recorded in all repeats of a session or none"
         )
-    return _Tests(centre(values, units), stimulus, repeat, units)
+    values = values[:, units]
+    return _Tests(centre(values, np.ones(values.shape[1:], dtype=bool)), stimulus, repeat, units)
 
 
-def _decode(tests: _Tests, maps: Floats, recorded: Bools) -> tuple[Ints, Bools, Bools]:
+def _centred(maps: Floats) -> _Maps:
+    """Maps with the gaps apart."""
+    finite = np.isfinite(maps)
+    units, stimuli = np.asarray(finite.any(axis=1)), np.asarray(finite.any(axis=2))
+    return _Maps(centre(maps, units[:, None, :] & finite), units, stimuli)
+
+
+def _decode(tests: _Tests, maps: _Maps, recorded: Bools) -> tuple[Ints, Bools, Bools]:
     """
-    Nearest map of every session for every test, all pairs in one product.
+    Nearest map of every session for every test, all pairs in one product over the units that the tests have.
 
     Returns the decoded stimulus (test, session), whether the test varies over the pair's units and there is a map to
     choose (test, session), and the candidates (session, stimulus).
     """
-    finite = np.isfinite(maps)
-    units, candidates = np.asarray(finite.any(axis=1)), np.asarray(finite.any(axis=2) & recorded)
-    n_sessions, n_stimuli, n_units = maps.shape
-    x = centre(maps, units[:, None, :])
-    ours, theirs = tests.units.astype(np.float64), units.astype(np.float64)
-    n = np.maximum(theirs @ ours, 1)
-    map_sum, map_squares = x @ ours, (x * x) @ ours
+    candidates = maps.stimuli & recorded
+    theirs = maps.units[:, tests.units].astype(np.float64)
+    x, y = maps.values[:, :, tests.units], tests.values
+    n = np.maximum(theirs.sum(axis=1), 1)
+    map_sum, map_squares = x.sum(axis=2), np.einsum("skn,skn->sk", x, x)
     map_power = map_squares - map_sum**2 / n[:, None]
     varies = map_power > ROUNDING * map_squares + ROUNDING_SQUARED * n[:, None]
     usable = candidates & varies
-    y = tests.values
     test_sum, test_squares = y @ theirs.T, (y * y) @ theirs.T
     test_power = test_squares - test_sum**2 / n
     decidable = (test_power > ROUNDING * test_squares + ROUNDING_SQUARED * n) & usable.any(axis=1)
-    scores = (y @ x.reshape(-1, n_units).T).reshape(len(y), n_sessions, n_stimuli)
+    flat = x.reshape(candidates.size, y.shape[1])
+    scores = (y @ flat.T).reshape(len(y), *candidates.shape)
     scores -= test_sum[:, :, None] * (map_sum / n[:, None])
     scores /= np.sqrt(np.where(usable, map_power, 1.0))
     scores[:, ~usable] = -np.inf
@@ -231,15 +247,17 @@ def _same_day(
 ) -> None:
     """Replace the column of the session itself: each repeat with maps of the others."""
     candidates[index] = (weight > 0).sum(axis=1) >= 2
-    weighted = weight[:, :, None] * np.where(np.isfinite(rate), rate, 0.0)
+    found = rate[:, :, tests.units]
+    weighted = weight[:, :, None] * np.where(np.isfinite(found), found, 0.0)
     total, weights = weighted.sum(axis=1), weight.sum(axis=1)
+    every = np.ones(weighted.shape[2], dtype=bool)
     for repeat in np.unique(tests.repeat):
         chosen = tests.repeat == repeat
         rest = np.where(candidates[index], weights - weight[:, repeat], 0.0)[:, None]
-        left = np.where((rest > 0) & tests.units, (total - weighted[:, repeat]) / np.where(rest > 0, rest, 1.0), np.nan)
-        part = _Tests(tests.values[chosen], tests.stimulus[chosen], tests.repeat[chosen], tests.units)
-        found, sure, _ = _decode(part, left[None], candidates[index])
-        decoded[chosen, index], decidable[chosen, index] = found[:, 0], sure[:, 0]
+        left = np.where(rest > 0, (total - weighted[:, repeat]) / np.where(rest > 0, rest, 1.0), np.nan)
+        part = _Tests(tests.values[chosen], tests.stimulus[chosen], tests.repeat[chosen], every)
+        nearest, sure, _ = _decode(part, _centred(left[None]), candidates[index])
+        decoded[chosen, index], decidable[chosen, index] = nearest[:, 0], sure[:, 0]
 
 
 def _accuracies(tests: _Tests, decoded: Ints, decidable: Bools, candidates: Bools, neighbours: Floats) -> Floats:

@@ -15,6 +15,7 @@ from neurofa.measures.kernels import (
     mask_maps,
     mask_pair,
     mean_correlation,
+    mean_over_stimuli,
     pearson_from_sums,
 )
 
@@ -116,6 +117,9 @@ def ensemble_rate_correlation(maps: ArrayLike, other: ArrayLike | None = None) -
     Geva et al. 2023, Neuron 111:2357, doi 10.1016/j.neuron.2023.05.005.
     """
     first, second = mask_pair(maps, other)
+    if first.stimuli.all() and second.stimuli.all():
+        means = mean_over_stimuli(first)
+        return mean_correlation(means, means if second is first else mean_over_stimuli(second), over="unit")
     result = np.empty((len(first.values), len(second.values)))
     for session in range(len(first.values)):
         x, y, mask = paired_means(first, second, session)
@@ -201,8 +205,10 @@ def _similarities(maps: Masked, units_other: np.ndarray) -> Floats:
         largest = np.abs(x).max(axis=1, keepdims=True, initial=0.0)
         x = x / np.where(largest > 0, largest, 1.0)
         x = x - (x.mean(axis=1, keepdims=True) if x.shape[1] else 0.0)
+        if kept.all():
+            kept = kept[:, :1]
         total, squares = x @ kept, (x * x) @ kept
-        products = (x[row] * x[column]) @ kept
+        products = (x @ x.T)[row, column][:, None] if kept.all() else (x[row] * x[column]) @ kept
         correlation = pearson_from_sums(
             kept.sum(axis=0), total[row], total[column], squares[row], squares[column], products
         )
@@ -302,7 +308,6 @@ def split_half_population_vector_correlation(halves: ArrayLike) -> Floats:
     if values.ndim != 4 or len(values) != 2:
         raise ShapeError(f"halves must have the dimensions (2, session, stimulus, unit), got shape {values.shape}")
     first, second = mask_maps(values[0], "halves[0]"), mask_maps(values[1], "halves[1]")
-    units = (first.units & second.units)[:, None, :]
-    correlations = correlate_rows(first.values, second.values, units & (first.stimuli & second.stimuli)[:, :, None])
+    correlations = correlate_rows(first.values, second.values, (first.units & second.units)[:, None, :])
     count = np.isfinite(correlations).sum(axis=1)
     return np.where(count > 0, np.nansum(correlations, axis=1) / np.maximum(count, 1), np.nan)

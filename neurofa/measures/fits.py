@@ -1,7 +1,7 @@
 """Exponential decay of a measure with the lag between sessions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +11,18 @@ from neurofa.measures.kernels import Floats
 
 #: decay rates above this many per smallest step of lag cannot be told apart: nothing is left after one step
 FASTEST = 20.0
+#: rates tried before the best is refined, and halvings of its bracket: enough for all digits
+N_RATES, N_HALVINGS = 160, 60
 #: decay rates below this fraction of one per longest lag are no decay
 SLOWEST = 1e-4
+#: why a time constant is infinite or NaN
+REASONS = (
+    "",
+    "fewer than two lags with a value",
+    "no value above 0 on the whole",
+    "the curve does not fall over these lags",
+    "nothing is left after the shortest lag",
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,7 @@ class ExponentialFit:
     Attributes
     ----------
     amplitude : float
-        A, in units of the measure.
+        A, in units of the measure; NaN where tau is.
     decay_time_constant_days, decay_half_life_days : float
         tau and tau ln 2; infinite where the curve does not fall, NaN where it cannot be told.
     r2 : float
@@ -101,51 +111,108 @@ def fit_exponential(lag: ArrayLike, value: ArrayLike) -> ExponentialFit:
     if days.shape != values.shape or days.ndim != 1:
         raise ShapeError(f"lag and value must be lists of equal length, got shapes {days.shape} and {values.shape}")
     kept = np.isfinite(days) & np.isfinite(values)
+    fits = _fit_curves(days, values[None])
+    amplitude, tau, reason = float(fits.amplitude[0]), float(fits.tau[0]), REASONS[int(fits.reason[0])]
+    if np.isnan(tau):
+        return ExponentialFit(amplitude, tau, tau, float("nan"), reason)
     days, values = days[kept], values[kept]
-    distinct = np.unique(days)
-    if len(distinct) < 2:
-        return _undefined("fewer than two lags with a value")
-    if not (values > 0).any():
-        return _undefined("no value above 0")
-    amplitude, rate = _least_squares(days, values, FASTEST / float(np.diff(distinct).min()))
-    residual = float(((values - amplitude * np.exp(-rate * days)) ** 2).sum())
+    residual = float(((values - amplitude * np.exp(-days / tau)) ** 2).sum())
     total = float(((values - values.mean()) ** 2).sum())
     r2 = 1 - residual / total if total > 1e-12 * float((values**2).sum()) else float("nan")
-    if rate <= SLOWEST / float(np.ptp(distinct)):
-        return ExponentialFit(amplitude, float("inf"), float("inf"), r2, "the curve does not fall over these lags")
-    if rate >= 0.5 * FASTEST / float(np.diff(distinct).min()):
-        return ExponentialFit(amplitude, float("nan"), float("nan"), r2, "nothing is left after the shortest lag")
-    return ExponentialFit(amplitude, 1 / rate, float(np.log(2)) / rate, r2, "")
+    return ExponentialFit(amplitude, tau, tau * float(np.log(2)), r2, reason)
 
 
-def _undefined(reason: str) -> ExponentialFit:
-    """A fit without numbers."""
-    nan = float("nan")
-    return ExponentialFit(nan, nan, nan, nan, reason)
+def decay_time_constants(lag: ArrayLike, values: ArrayLike) -> Floats:
+    """
+    Fit many curves as `fit_exponential` does, all at once.
+
+    Parameters
+    ----------
+    lag : (lag,), days
+        Lags.
+    values : (curve, lag)
+        The measure. Gaps: values that are not finite are left out.
+
+    Returns
+    -------
+    (curve,), days
+        tau; infinite for a curve that does not fall, NaN where it cannot be told.
+
+    Raises
+    ------
+    ShapeError
+        Unless there is one value per lag.
+
+    Examples
+    --------
+    >>> decay_time_constants([2, 4, 6], [[0.8, 0.4, 0.2], [0.5, 0.5, 0.5]]).round(3).tolist()
+    [2.885, inf]
+    """
+    days, curves = np.asarray(lag, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if curves.ndim != 2 or curves.shape[1:] != days.shape:
+        raise ShapeError(f"values must have the dimensions (curve, lag) with {days.size} lags, got {curves.shape}")
+    return _fit_curves(days, curves).tau
 
 
-def _least_squares(days: Floats, values: Floats, fastest: float) -> tuple[float, float]:
-    """Amplitude and rate; started from the logarithm of the positive values, lags counted from the shortest."""
-    from scipy.optimize import curve_fit
+class _Fits(NamedTuple):
+    """Amplitude, time constant and place in `REASONS` of every curve."""
 
-    start, span, size = days.min(), np.ptp(days), float(np.abs(values).max())
-    scaled, relative = (days - start) / span, values / size
-    positive = relative > 0.01
-    slope = -np.polyfit(scaled[positive], np.log(relative[positive]), 1)[0] if np.ptp(scaled[positive]) > 0 else 1.0
-    highest = fastest * span
-    guess = (float(relative[scaled == 0].mean().clip(0.01, 2)), float(np.clip(slope, 1e-3, 0.5 * highest)))
-    (amplitude, rate), _ = curve_fit(
-        lambda x, a, k: a * np.exp(-k * x),
-        scaled,
-        relative,
-        p0=guess,
-        bounds=([0, 0], [np.inf, highest]),
-        jac=lambda x, a, k: np.stack([np.exp(-k * x), -a * x * np.exp(-k * x)], axis=1),
-        xtol=1e-10,
-        ftol=1e-12,
-        gtol=1e-12,
-    )
-    return float(amplitude * size * np.exp(rate / span * start)), float(rate / span)
+    amplitude: Floats
+    tau: Floats
+    reason: NDArray[np.int64]
+
+
+def _fit_curves(days: Floats, curves: Floats) -> _Fits:
+    """Fits of all curves (curve, lag); those with values at the same lags are fitted at once."""
+    nothing = np.full(len(curves), np.nan)
+    fits = _Fits(nothing, nothing.copy(), np.ones(len(curves), dtype=np.int64))
+    present = np.isfinite(curves) & np.isfinite(days)
+    for pattern in np.unique(present, axis=0):
+        chosen = np.flatnonzero((present == pattern).all(axis=1))
+        found = _fit_complete(days[pattern], curves[np.ix_(chosen, pattern)])
+        for all_curves, of_these in zip(fits, found, strict=True):
+            all_curves[chosen] = of_these
+    return fits
+
+
+def _fit_complete(days: Floats, curves: Floats) -> _Fits:
+    """Fits of curves without gaps."""
+    nothing = np.full(len(curves), np.nan)
+    distinct = np.unique(days)
+    if len(distinct) < 2:
+        return _Fits(nothing, nothing, np.full(len(curves), 1))
+    start, span, step = days.min(), float(np.ptp(days)), float(np.diff(distinct).min())
+    size = np.abs(curves).max(axis=1)
+    relative = curves / np.where(size > 0, size, 1.0)[:, None]
+    amplitude, rate = _least_squares((days - start) / span, relative, FASTEST * span / step)
+    rate /= span
+    reason = np.select([amplitude <= 0, rate <= SLOWEST / span, rate >= 0.5 * FASTEST / step], [2, 3, 4], 0)
+    falls, told = reason == 0, (reason == 0) | (reason == 3)
+    tau = np.where(falls, 1 / np.where(falls, rate, 1.0), np.where(told, np.inf, np.nan))
+    at_zero = np.where(told, amplitude, np.nan) * size * np.exp(np.where(falls, rate, 0.0) * start)
+    return _Fits(at_zero, tau, reason)
+
+
+def _least_squares(lag: Floats, curves: Floats, highest: float) -> tuple[Floats, Floats]:
+    """
+    Amplitude and rate of every curve (curve, lag), lags from 0 to 1.
+
+    For a given rate k the best amplitude is P / Q, P = sum y exp(-k x), Q = sum exp(-2 k x); what is left to find is
+    the k with the largest P^2 / Q, P > 0: the best of a grid, refined by halving its bracket on the derivative's sign.
+    """
+    grid = np.concatenate([[0.0], np.geomspace(1e-5, highest, N_RATES)])
+    powers = np.exp(-grid[:, None] * lag)
+    gain = np.maximum(curves @ powers.T, 0.0) ** 2 / (powers**2).sum(axis=1)
+    best = gain.argmax(axis=1)
+    low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, N_RATES)]
+    for _ in range(N_HALVINGS):
+        rate = (low + high) / 2
+        power = np.exp(-rate[:, None] * lag)
+        p, q = (curves * power).sum(axis=1), (power**2).sum(axis=1)
+        rises = 2 * q * (curves * power * -lag).sum(axis=1) > -2 * p * (power**2 * lag).sum(axis=1)
+        low, high = np.where(rises, rate, low), np.where(rises, high, rate)
+    power = np.exp(-high[:, None] * lag)
+    return (curves * power).sum(axis=1) / (power**2).sum(axis=1), high
 
 
 def bootstrap_exponential(
@@ -193,9 +260,9 @@ def bootstrap_exponential(
     nowhere = (float("nan"), float("nan"))
     if len(curves) < 2:
         return DecayInterval(fit, nowhere, nowhere, nowhere, len(curves), 0)
-    fits = [fit_exponential(lag, _mean(curves[rng.integers(0, len(curves), len(curves))])) for _ in range(n_resamples)]
-    tau = np.array([each.decay_time_constant_days for each in fits])
-    amplitude = np.array([each.amplitude for each in fits])
+    chosen = rng.integers(0, len(curves), (n_resamples, len(curves)))
+    fits = _fit_curves(np.asarray(lag, dtype=np.float64), _mean(curves[chosen]))
+    tau, amplitude = fits.tau, fits.amplitude
     told = ~np.isnan(tau)
     slow, fast = _percentiles(1 / tau[told], level)
     bounds = tuple(float("inf") if rate == 0 else 1 / rate for rate in (fast, slow))
@@ -205,10 +272,10 @@ def bootstrap_exponential(
 
 
 def _mean(curves: NDArray[Any]) -> Floats:
-    """Mean over animals of what is finite."""
+    """Mean over animals (..., animal, lag) of what is finite."""
     finite = np.isfinite(curves)
-    count = finite.sum(axis=0)
-    return np.where(count > 0, np.where(finite, curves, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    count = finite.sum(axis=-2)
+    return np.where(count > 0, np.where(finite, curves, 0).sum(axis=-2) / np.maximum(count, 1), np.nan)
 
 
 def _percentiles(values: Floats, level: float) -> tuple[float, float]:

@@ -15,8 +15,8 @@ Bools = NDArray[np.bool_]
 ROUNDING = 1e-12
 #: the same for the deviations of a vector that was divided by its largest value, squared
 ROUNDING_SQUARED = 1e-26
-#: numbers held at once in a block of a long computation (about 50 MB)
-BLOCK = 6_000_000
+#: numbers held at once in a block of a long computation (8 MB)
+BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def mask_maps(maps: ArrayLike, name: str = "maps") -> Masked:
             f"{name} of session {int(np.argmax(ragged))} lack single values; a gap must be a whole unit (not detected) "
             "or a whole stimulus (not shown) of a session: set the rest of that unit or stimulus to NaN as well"
         )
-    return Masked(np.where(finite, values, 0.0), units, stimuli)
+    return Masked(values if finite.all() else np.where(finite, values, 0.0), units, stimuli)
 
 
 def mask_pair(maps: ArrayLike, other: ArrayLike | None) -> tuple[Masked, Masked]:
@@ -148,11 +148,17 @@ def centre(values: Floats, mask: Any) -> Floats:
     (..., sample)
         0 where there is no sample.
     """
+    complete = bool(mask.all())
     count = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
-    masked = np.where(mask, values, 0.0)
-    largest = np.abs(masked).max(axis=-1, keepdims=True, initial=0.0)
-    masked = masked / np.where(largest > 0, largest, 1.0)
-    return np.where(mask, masked - masked.sum(axis=-1, keepdims=True) / count, 0.0)
+    masked = values if complete else np.where(mask, values, 0.0)
+    largest = np.maximum(
+        masked.max(axis=-1, keepdims=True, initial=0.0), -masked.min(axis=-1, keepdims=True, initial=0.0)
+    )
+    deviations: Floats = masked / np.where(largest > 0, largest, 1.0)
+    deviations -= deviations.sum(axis=-1, keepdims=True) / count
+    if not complete:
+        deviations *= mask
+    return deviations
 
 
 def correlate_rows(x: Floats, y: Floats, mask: Any) -> Floats:
@@ -177,50 +183,83 @@ def correlate_rows(x: Floats, y: Floats, mask: Any) -> Floats:
     return pearson_from_sums(count, x.sum(-1), y.sum(-1), (x * x).sum(-1), (y * y).sum(-1), sxy)
 
 
-def correlate(x: Floats, y: Floats, mask_x: Bools, mask_y: Bools) -> Floats:
+@dataclass(frozen=True)
+class Centred:
+    """
+    Centred vectors with their sums over the samples that each shares with every session of another set.
+
+    Attributes
+    ----------
+    values : (batch, session, sample)
+        Vectors; 0 where there is no sample. A vector of zeros is constant and correlates with nothing.
+    count : (session, other session)
+        Samples that both have.
+    sums, squares : (batch, session, other session)
+        Sums of the values, and of their squares, over these samples.
+    """
+
+    values: Floats
+    count: Floats
+    sums: Floats
+    squares: Floats
+
+
+def centred(values: Floats, mask: Bools, mask_other: Bools) -> Centred:
+    """
+    Centre vectors once for all correlations in which they take part.
+
+    Parameters
+    ----------
+    values : (batch, session, sample)
+        Vectors.
+    mask, mask_other : (session, sample), (other session, sample) bool
+        Samples that exist in the sessions, and in those that they are held against.
+
+    Returns
+    -------
+    Centred
+        Vectors and sums.
+    """
+    x, other = centre(values, mask), mask_other.astype(np.float64).T
+    return Centred(x, mask.astype(np.float64) @ other, x @ other, (x * x) @ other)
+
+
+def correlate(x: Centred, y: Centred) -> Floats:
     """
     Pearson correlation of every vector of one set with every vector of another, over the samples that both have.
 
     Parameters
     ----------
-    x : (batch, a, sample)
-        Vectors; a vector of zeros is constant and correlates with nothing.
-    y : (batch, b, sample)
-        Vectors.
-    mask_x, mask_y : (a, sample), (b, sample) bool
-        Samples that exist.
+    x, y : Centred
+        (batch, a, sample) and (batch, b, sample), each made with the mask of the other.
 
     Returns
     -------
     (batch, a, b)
         Correlations.
     """
-    x, y = centre(x, mask_x), centre(y, mask_y)
-    in_x, in_y = mask_x.astype(np.float64), mask_y.astype(np.float64)
-    y_t = y.swapaxes(1, 2)
-    return pearson_from_sums(in_x @ in_y.T, x @ in_y.T, in_x @ y_t, (x * x) @ in_y.T, in_x @ (y_t * y_t), x @ y_t)
+    products = x.values @ y.values.swapaxes(1, 2)
+    return pearson_from_sums(x.count, x.sums, y.sums.swapaxes(1, 2), x.squares, y.squares.swapaxes(1, 2), products)
 
 
-def correlate_within(x: Floats, y: Floats, mask: Bools, mask_other: Bools) -> Floats:
+def correlate_within(x: Centred, y: Centred, mask_other: Bools) -> Floats:
     """
     Pearson correlation of matching vectors, over the samples that their session shares with every other session.
 
     Parameters
     ----------
-    x, y : (batch, session, sample)
-        Two measurements of the same session.
-    mask, mask_other : (session, sample) bool
-        Samples that exist in the session, and in the sessions it is paired with.
+    x, y : Centred
+        Two measurements (batch, session, sample) of the same sessions.
+    mask_other : (session, sample) bool
+        Samples that exist in the sessions they are paired with.
 
     Returns
     -------
     (batch, session, session)
         [b, i, j]: correlation of x[b, i] with y[b, i] over the samples of both i and j.
     """
-    x, y = centre(x, mask), centre(y, mask)
-    other = mask_other.astype(np.float64).T
-    count = mask.astype(np.float64) @ other
-    return pearson_from_sums(count, x @ other, y @ other, (x * x) @ other, (y * y) @ other, (x * y) @ other)
+    products = (x.values * y.values) @ mask_other.astype(np.float64).T
+    return pearson_from_sums(x.count, x.sums, y.sums, x.squares, y.squares, products)
 
 
 class RunningMean:
@@ -294,11 +333,11 @@ def vectors(maps: Masked, over: Over, block: slice) -> Floats:
     Returns
     -------
     (batch, session, sample)
-        A view.
+        A copy in this order.
     """
-    if over == "unit":
-        return maps.values[:, block].transpose(1, 0, 2)
-    return maps.values[:, :, block].transpose(2, 0, 1)
+    order = (1, 0, 2) if over == "unit" else (2, 0, 1)
+    chosen = maps.values[:, block] if over == "unit" else maps.values[:, :, block]
+    return np.ascontiguousarray(chosen.transpose(order))
 
 
 def mean_correlation(first: Masked, second: Masked, over: Over) -> Floats:
@@ -317,8 +356,27 @@ def mean_correlation(first: Masked, second: Masked, over: Over) -> Floats:
     (session, session)
         [i, j]: first[i] against second[j].
     """
-    masks = (first.units, second.units) if over == "unit" else (first.stimuli, second.stimuli)
+    mask, mask_other = (first.units, second.units) if over == "unit" else (first.stimuli, second.stimuli)
     mean = RunningMean((len(first.values), len(second.values)))
     for block in batches(first, over):
-        mean.add(correlate(vectors(first, over, block), vectors(second, over, block), *masks))
+        x = centred(vectors(first, over, block), mask, mask_other)
+        y = x if second is first else centred(vectors(second, over, block), mask_other, mask)
+        mean.add(correlate(x, y))
     return mean.mean()
+
+
+def mean_over_stimuli(maps: Masked) -> Masked:
+    """
+    Average maps over stimuli, where all were recorded in all sessions.
+
+    Parameters
+    ----------
+    maps : Masked
+        Maps without gaps in stimuli.
+
+    Returns
+    -------
+    Masked
+        Maps of one stimulus.
+    """
+    return Masked(maps.values.mean(axis=1, keepdims=True), maps.units, maps.stimuli[:, :1])

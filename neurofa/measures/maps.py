@@ -56,11 +56,20 @@ def weighted_mean(rate: Floats, duration: Floats) -> Floats:
     (stimulus, unit)
         NaN where nothing was recorded.
     """
-    recorded = np.isfinite(rate)
-    weight = np.nan_to_num(np.asarray(duration, dtype=np.float64))[:, None, :]
-    total = (weight @ recorded.astype(np.float64))[:, 0]
-    summed = (weight @ np.where(recorded, rate, 0.0))[:, 0]
-    return np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan)
+    return _means(rate, np.asarray(duration, dtype=np.float64)[:, None, :])[:, 0]
+
+
+def _means(rate: Floats, weights: Floats) -> Floats:
+    """Means over repeats (stimulus, mean, unit) of rates (stimulus, repeat, unit), weights (stimulus, mean, repeat)."""
+    weights, recorded = np.nan_to_num(weights), np.isfinite(rate)
+    units = recorded.any(axis=(0, 1))
+    means = np.full((len(rate), weights.shape[1], rate.shape[2]), np.nan)
+    found, recorded = rate[:, :, units], recorded[:, :, units]
+    if not recorded.all():
+        found = np.where(recorded, found, 0.0)
+    total = weights @ recorded.astype(np.float64)
+    means[:, :, units] = np.where(total > 0, weights @ found, np.nan) / np.where(total > 0, total, 1.0)
+    return means
 
 
 class SessionReader:
@@ -88,9 +97,13 @@ class SessionReader:
         self, recording: "xr.DataTree | xr.Dataset", animal: int | str, variable: str = "rate", layer: str | None = None
     ) -> None:
         self.probe = _of_animal(recording, animal, variable)
-        self.variable = variable
-        self.units = _units_of_layer(self.probe, layer)
         self.repeated = "repeat" in self.probe[variable].dims
+        self.units = _units_of_layer(self.probe, layer)
+        dims = ("session", "stimulus", "repeat", "unit") if self.repeated else ("session", "stimulus", "unit")
+        self._values = self.probe[variable].transpose(*dims).drop_vars(list(self.probe.coords))
+        if self.repeated:
+            self._duration = self.probe["duration"].transpose("session", "stimulus", "repeat").values
+            self._detected = self.probe["detected"].transpose("session", "unit").values.astype(bool)[:, self.units]
 
     def __len__(self) -> int:
         return int(self.probe.sizes["session"])
@@ -109,11 +122,27 @@ class SessionReader:
         (stimulus, repeat, unit), unit of the variable
             Rates.
         """
-        values = self.probe[self.variable].isel(session=session)
+        values = self._of_layer(self._values.isel(session=session).values)
         if not self.repeated:
-            return np.asarray(values.transpose("stimulus", "unit").values[:, None, self.units], dtype=np.float64)
-        rate = np.asarray(values.transpose("stimulus", "repeat", "unit").values[:, :, self.units], dtype=np.float64)
-        return np.where(self.detected(session), rate, np.nan)
+            return values[:, None]
+        values[:, :, ~self._detected[session]] = np.nan
+        return values
+
+    def maps(self) -> Floats:
+        """
+        Read all sessions of a variable without repeats at once.
+
+        Returns
+        -------
+        (session, stimulus, unit), unit of the variable
+            Rates.
+        """
+        return self._of_layer(self._values.values)
+
+    def _of_layer(self, values: np.ndarray) -> Floats:
+        """A copy of the values of the layer's units."""
+        every = len(self.units) == values.shape[-1]
+        return np.array(values if every else values[..., self.units], dtype=np.float64)
 
     def duration(self, session: int) -> Floats:
         """
@@ -131,12 +160,11 @@ class SessionReader:
         """
         if not self.repeated:
             return np.ones((self.probe.sizes["stimulus"], 1))
-        values = self.probe["duration"].isel(session=session).transpose("stimulus", "repeat").values
-        return np.asarray(values, dtype=np.float64)
+        return np.asarray(self._duration[session], dtype=np.float64)
 
     def detected(self, session: int) -> Bools:
         """
-        Read which units were detected; for variables that are not observed, which have values.
+        Tell which units were detected.
 
         Parameters
         ----------
@@ -146,11 +174,9 @@ class SessionReader:
         Returns
         -------
         (unit,) bool
-            Detected.
+            Detected; all units of variables that were not observed.
         """
-        if not self.repeated:
-            return np.asarray(np.isfinite(self[session]).any(axis=(0, 1)))
-        return np.asarray(self.probe["detected"].isel(session=session).values, dtype=bool)[self.units]
+        return self._detected[session] if self.repeated else np.ones(len(self.units), dtype=bool)
 
 
 def session_maps(
@@ -184,16 +210,20 @@ def session_maps(
     reader = SessionReader(recording, animal, variable, layer)
     day = np.asarray(reader.probe["day"].values, dtype=np.float64)
     sessions = np.flatnonzero(np.isfinite(day))
+    if not reader.repeated:
+        values = reader.maps()[sessions]
+        halves = np.broadcast_to(np.nan, (2, *values.shape))
+        return SessionMaps(values, halves, np.asarray(np.isfinite(values).any(axis=1)), day[sessions], sessions)
     maps = np.full((len(sessions), reader.probe.sizes["stimulus"], len(reader.units)), np.nan)
     halves = np.full((2, *maps.shape), np.nan)
-    detected = np.zeros((len(sessions), len(reader.units)), dtype=bool)
     for index, session in enumerate(sessions.tolist()):
-        rate, duration = reader[session], reader.duration(session)
-        detected[index] = reader.detected(session)
-        maps[index] = weighted_mean(rate, duration)
+        duration = reader.duration(session)
+        every = np.arange(duration.shape[1]) % 2
+        means = _means(reader[session], np.stack([duration, duration * (every == 0), duration * every], axis=1))
+        maps[index] = means[:, 0]
         if (duration.sum(axis=0) > 0).sum() >= 2:
-            for half in (0, 1):
-                halves[half, index] = weighted_mean(rate[:, half::2], duration[:, half::2])
+            halves[:, index] = means[:, 1:].swapaxes(0, 1)
+    detected = np.array([reader.detected(session) for session in sessions], dtype=bool).reshape(maps[:, 0].shape)
     return SessionMaps(maps, halves, detected, day[sessions], sessions)
 
 

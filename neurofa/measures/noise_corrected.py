@@ -26,18 +26,11 @@ both halves and counts as drift; and a relation between reliability and drift, f
 they are reliable.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.errors import ShapeError
-from neurofa.measures.drift import (
-    ensemble_rate_correlation,
-    paired_means,
-    population_vector_correlation,
-    tuning_curve_correlation,
-)
+from neurofa.measures.drift import ensemble_rate_correlation, paired_means
 from neurofa.measures.kernels import (
     ROUNDING,
     Bools,
@@ -46,14 +39,14 @@ from neurofa.measures.kernels import (
     Over,
     RunningMean,
     batches,
+    centred,
+    correlate,
     correlate_rows,
     correlate_within,
     mask_maps,
+    mean_over_stimuli,
     vectors,
 )
-
-Between = Callable[[ArrayLike, ArrayLike | None], Floats]
-Within = Callable[[Masked, Masked], Floats]
 
 
 def population_vector_correlation_noise_corrected(halves: ArrayLike) -> Floats:
@@ -85,7 +78,7 @@ def population_vector_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     Spearman 1904, American Journal of Psychology 15:72, doi 10.2307/1412159; the measure: Rubin et al. 2015,
     doi 10.7554/eLife.12247.
     """
-    return _corrected(halves, population_vector_correlation, lambda first, second: _reliability(first, second, "unit"))
+    return _ratio(*_mean_correlations(*_masked(_both_halves(halves)), over="unit"))
 
 
 def tuning_curve_correlation_noise_corrected(halves: ArrayLike) -> Floats:
@@ -120,7 +113,7 @@ def tuning_curve_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     """
     pair = _both_halves(halves)
     varying = np.where(np.all(_varies(pair), axis=0, keepdims=True)[:, :, None], pair, np.nan)
-    return _corrected(varying, tuning_curve_correlation, lambda first, second: _reliability(first, second, "stimulus"))
+    return _ratio(*_mean_correlations(*_masked(varying), over="stimulus"))
 
 
 def ensemble_rate_correlation_noise_corrected(halves: ArrayLike) -> Floats:
@@ -153,7 +146,12 @@ def ensemble_rate_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     Spearman 1904, American Journal of Psychology 15:72, doi 10.2307/1412159; the measure: Geva et al. 2023,
     doi 10.1016/j.neuron.2023.05.005.
     """
-    return _corrected(halves, ensemble_rate_correlation, _ensemble_reliability)
+    pair = _both_halves(halves)
+    first, second = _masked(pair)
+    if first.stimuli.all():
+        return _ratio(*_mean_correlations(mean_over_stimuli(first), mean_over_stimuli(second), over="unit"))
+    across = np.mean([ensemble_rate_correlation(pair[a], pair[b]) for a in (0, 1) for b in (0, 1)], axis=0)
+    return _ratio(across, _ensemble_reliability(first, second))
 
 
 def _both_halves(halves: ArrayLike) -> Floats:
@@ -161,39 +159,51 @@ def _both_halves(halves: ArrayLike) -> Floats:
     values = np.asarray(halves, dtype=np.float64)
     if values.ndim != 4 or len(values) != 2:
         raise ShapeError(f"halves must have the dimensions (2, session, stimulus, unit), got shape {values.shape}")
-    return np.where(np.isfinite(values).all(axis=0), values, np.nan)
+    finite = np.isfinite(values)
+    gaps = finite[0] != finite[1]
+    return np.where(gaps, np.nan, values) if gaps.any() else values
+
+
+def _masked(pair: Floats) -> tuple[Masked, Masked]:
+    """Both halves with their gaps apart; these are the same in both."""
+    return mask_maps(pair[0], "halves[0]"), mask_maps(pair[1], "halves[1]")
 
 
 def _varies(values: Floats) -> Bools:
     """Whether a unit's finite values (half, session, unit) differ over stimuli."""
-    finite = np.isfinite(values)
-    largest = np.where(finite, values, -np.inf).max(axis=2, initial=-np.inf)
-    smallest = np.where(finite, values, np.inf).min(axis=2, initial=np.inf)
+    largest, smallest = np.fmax.reduce(values, axis=2), np.fmin.reduce(values, axis=2)
     scale = np.maximum(np.abs(largest), np.abs(smallest))
     varies: Bools = np.isfinite(scale) & (largest > smallest + ROUNDING * scale)
     return varies
 
 
-def _corrected(halves: ArrayLike, between: Between, within: Within) -> Floats:
-    """The ratio of means; `between` and `within` give the terms above and below the line, each (session, session)."""
-    pair = _both_halves(halves)
-    across = np.mean([between(pair[a], pair[b]) for a in (0, 1) for b in (0, 1)], axis=0)
-    reliability = within(mask_maps(pair[0], "halves[0]"), mask_maps(pair[1], "halves[1]"))
+def _ratio(across: Floats, reliability: Floats) -> Floats:
+    """The ratio of means: `across` above the line, `reliability` [s, t] of session s with t below."""
     defined = (reliability > 0) & (reliability.T > 0)
     corrected: Floats = across / np.sqrt(np.where(defined, reliability * reliability.T, np.nan))
     np.fill_diagonal(corrected, np.where(np.diag(defined), 1.0, np.nan))
     return corrected
 
 
-def _reliability(first: Masked, second: Masked, over: Over) -> Floats:
-    """[s, t]: correlation of the halves of session s, over the units and stimuli of both s and t."""
+def _mean_correlations(first: Masked, second: Masked, over: Over) -> tuple[Floats, Floats]:
+    """
+    Mean correlations of the halves, across sessions and within them.
+
+    Returns across [s, t], the mean over the four pairs of a half of s with a half of t; and within [s, t], of the two
+    halves of session s over the units and stimuli of both s and t.
+    """
     samples, averaged = (first.units, first.stimuli) if over == "unit" else (first.stimuli, first.units)
-    mean = RunningMean((len(samples), len(samples)))
+    shape = (len(samples), len(samples))
+    same_first, same_second, crossed, within = (RunningMean(shape) for _ in range(4))
     for block in batches(first, over):
-        x, y = vectors(first, over, block), vectors(second, over, block)
-        correlations = correlate_within(x, y, samples, samples)
-        mean.add(np.where(averaged[:, block].T[:, None, :], correlations, np.nan))
-    return mean.mean()
+        x, y = (centred(vectors(half, over, block), samples, samples) for half in (first, second))
+        same_first.add(correlate(x, x))
+        same_second.add(correlate(y, y))
+        crossed.add(correlate(x, y))
+        correlations = correlate_within(x, y, samples)
+        within.add(np.where(averaged[:, block].T[:, None, :], correlations, np.nan))
+    across = same_first.mean() + same_second.mean() + crossed.mean() + crossed.mean().T
+    return across / 4, within.mean()
 
 
 def _ensemble_reliability(first: Masked, second: Masked) -> Floats:
