@@ -1,0 +1,31 @@
+"""What holds for every test: no window opens, and nothing global is changed."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+
+def _global_state():
+    """Everything that one test could change for the next one."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "numpy's global random numbers": (kind, keys.tobytes(), *rest),
+        "torch's global random numbers": torch.get_rng_state().numpy().tobytes(),
+        "matplotlib's rcParams": dict(matplotlib.rcParams),
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's default precision": torch.get_default_dtype(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global_changes():
+    before = _global_state()
+    yield
+    after = _global_state()
+    changed = [name for name, value in before.items() if after[name] != value]
+    assert not changed, f"the test changed {', '.join(changed)}"
