@@ -365,7 +365,7 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
     columns = min(3, len(families))
     rows = -(-len(families) // columns)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 14 + 55 * rows, rows, columns, len(families))
-    tables, colours = [], dict(zip(curves, figures.OKABE_ITO, strict=False))
+    tables, colours = [], dict(zip(curves, figures.PALETTE, strict=False))
     for ax, family in zip(axes, families, strict=True):
         control = [group for group, look in styles.items() if look.control_of == family]
         for what, values in curves.items():

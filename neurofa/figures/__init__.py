@@ -15,7 +15,7 @@ from neurofa.figures.drawing import (
     style,
 )
 from neurofa.figures.heatmaps import session_matrix, tuning_across_days
-from neurofa.figures.palette import OKABE_ITO, GroupStyle, group_coords, paler, styles_of
+from neurofa.figures.palette import PALETTE, GroupStyle, group_coords, paler, styles_of
 from neurofa.figures.palette import group_styles as group_styles
 from neurofa.figures.panels import day_labels, group_legend, parts_of, session_matrices, shared_colourbar
 from neurofa.figures.tables import caption_of_groups, day_table, lag_table, sizes_text, with_lags
@@ -25,7 +25,7 @@ __all__ = [
     "DOUBLE_COLUMN_MM",
     "Drawing",
     "GroupStyle",
-    "OKABE_ITO",
+    "PALETTE",
     "SINGLE_COLUMN_MM",
     "caption_of_groups",
     "chance_line",

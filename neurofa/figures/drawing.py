@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import seaborn as sns
 import xarray as xr
 from cycler import cycler
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from neurofa.errors import ConfigError
 from neurofa.figures.fonts import small_fonts
-from neurofa.figures.palette import OKABE_ITO
+from neurofa.figures.palette import PALETTE
 
 #: width of one journal column, mm
 SINGLE_COLUMN_MM = 89.0
@@ -51,7 +52,7 @@ _STYLE: Any = {
     "lines.markersize": 3,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": cycler(color=OKABE_ITO),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "legend.frameon": False,
     "legend.handlelength": 2.2,
     "pdf.fonttype": 42,
@@ -95,12 +96,13 @@ def style() -> Iterator[None]:
     Examples
     --------
     >>> import matplotlib
+    import seaborn as sns
     >>> with style():
     ...     size = matplotlib.rcParams["font.size"]
     >>> size
     7.0
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(sns.axes_style("ticks") | _STYLE):
         yield
 
 

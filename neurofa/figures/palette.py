@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import seaborn as sns
 import xarray as xr
 from matplotlib.colors import to_hex, to_rgb
 
 from neurofa.figures.tables import group_labels
 
-#: colours that colour-blind readers tell apart (Okabe and Ito 2008, https://jfly.uni-koeln.de/color/), without black
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+_COLOURS = sns.color_palette("colorblind").as_hex()
+#: seaborn's colours for colour-blind readers, those that differ most first
+PALETTE = tuple(_COLOURS[number] for number in (0, 3, 2, 4, 1, 9, 8))
 #: colour of what was recorded
 RECORDED_COLOUR = "#000000"
 #: the group of recorded animals
@@ -79,11 +81,11 @@ def group_styles(
     names = list(dict.fromkeys(str(group) for group in groups))
     pairs = {str(key): str(value) for key, value in (CONTROLS if controls is None else controls).items()}
     own = [name for name in names if pairs.get(name) not in names]
-    free = [index for index in range(len(OKABE_ITO)) if index not in {_FIXED[n] for n in own if n in _FIXED}]
+    free = [index for index in range(len(PALETTE)) if index not in {_FIXED[n] for n in own if n in _FIXED}]
     colours: dict[str, str] = {}
     for number, name in enumerate(name for name in own if name not in _FIXED):
-        colours[name] = OKABE_ITO[free[number % len(free)]]
-    colours |= {name: OKABE_ITO[_FIXED[name]] for name in own if name in _FIXED}
+        colours[name] = PALETTE[free[number % len(free)]]
+    colours |= {name: PALETTE[_FIXED[name]] for name in own if name in _FIXED}
     styles: dict[str, GroupStyle] = {}
     for name in names:
         text = (labels or {}).get(name) or name.replace("_", " ")
@@ -92,7 +94,7 @@ def group_styles(
         elif name in colours:
             styles[name] = GroupStyle(colours[name], label=text)
         else:
-            styles[name] = GroupStyle(paler(colours.get(pairs[name], OKABE_ITO[0])), "--", pairs[name], text)
+            styles[name] = GroupStyle(paler(colours.get(pairs[name], PALETTE[0])), "--", pairs[name], text)
     return styles
 
 
