@@ -20,7 +20,7 @@ def make_recording(
     days_between: float = 2.0,
     seed: int = 0,
 ) -> xr.DataTree:
-    """`n_animals` per group; maps of all but the last group turn by a known angle per day, with noise and lost cells."""
+    """Make `n_animals` per group; maps of all groups but the last turn by a known angle per day; noise, lost cells."""
     rng = np.random.default_rng(seed)
     n_stimuli = 2 * n_bins
     total = n_animals * len(groups)

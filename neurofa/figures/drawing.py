@@ -96,7 +96,6 @@ def style() -> Iterator[None]:
     Examples
     --------
     >>> import matplotlib
-    import seaborn as sns
     >>> with style():
     ...     size = matplotlib.rcParams["font.size"]
     >>> size
