@@ -4,7 +4,7 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-import matplotlib
+import matplotlib.pyplot
 import numpy as np
 import pytest
 import torch
@@ -17,6 +17,7 @@ def _global_state():
         "numpy's global random numbers": (kind, keys.tobytes(), *rest),
         "torch's global random numbers": torch.get_rng_state().numpy().tobytes(),
         "matplotlib's rcParams": dict(matplotlib.rcParams),
+        "pyplot's open figures": matplotlib.pyplot.get_fignums(),
         "torch's number of threads": torch.get_num_threads(),
         "torch's default precision": torch.get_default_dtype(),
     }

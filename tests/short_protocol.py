@@ -34,13 +34,13 @@ overnight.feedback_walk = 0.3
 control_of = "walking"
 """
 
-#: an analysis that takes no time: mean rate and population-vector correlation of the latent rates
+#: an analysis that takes no time: the mean rate of every session
 TINY_ANALYSIS = '''
 """How active the cells are."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 
 def measure(recording):
@@ -53,8 +53,8 @@ def measure(recording):
 
 def plot(measured, recorded=None):
     """Rates over sessions."""
-    figure, axes = plt.subplots()
-    axes.plot(measured["mean_rate"].values.T)
+    figure = Figure()
+    figure.subplots().plot(measured["mean_rate"].values.T)
     return figure
 '''
 
