@@ -85,7 +85,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     shown = {group: groups.index(group) for group in groups}
 
     each = measures.each_animal(
-        lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()), len(groups)
+        lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()),
+        len(groups),
+        map_size=probe.sizes["session"] * probe.sizes["stimulus"] * probe.sizes["unit"],
     )
     measured = xr.Dataset(coords=_coords(probe, variables, layers))
     dims = ("variable", "animal", "layer", "session_a", "session_b")

@@ -8,7 +8,13 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def each_animal(function: Callable[[int], Result], n_animals: int, threads: int | None = None) -> list[Result]:
+#: numbers in the maps of all animals that are measured at once: many sessions need more memory, not more of it at once
+AT_ONCE = 2**21
+
+
+def each_animal(
+    function: Callable[[int], Result], n_animals: int, threads: int | None = None, map_size: int = 0
+) -> list[Result]:
     """
     Call a function for every animal, several animals at once.
 
@@ -22,7 +28,9 @@ def each_animal(function: Callable[[int], Result], n_animals: int, threads: int 
     n_animals : int
         How many there are.
     threads : int, optional
-        Animals at once; by default as many as there are processors for this process.
+        Animals at once; by default as many as there are processors for this process, fewer where maps are large.
+    map_size : int, optional
+        Numbers in one animal's maps: sessions x stimuli x units.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def each_animal(function: Callable[[int], Result], n_animals: int, threads: int 
     >>> each_animal(lambda animal: animal**2, 4)
     [0, 1, 4, 9]
     """
-    workers = min(threads or _processors(), n_animals)
+    workers = min(threads or min(_processors(), max(1, AT_ONCE // max(map_size, 1))), n_animals)
     if workers < 2:
         return [function(animal) for animal in range(n_animals)]
     with ThreadPoolExecutor(workers) as pool:
