@@ -83,7 +83,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()
     shown = {group: groups.index(group) for group in groups}
-
     each = measures.each_animal(
         lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()),
         len(groups),
