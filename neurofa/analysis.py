@@ -10,8 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
@@ -19,34 +17,13 @@ from threadpoolctl import threadpool_limits
 from neurofa import figures
 from neurofa.catalogue import did_you_mean, load_module, shipped_folder
 from neurofa.errors import ConfigError, NeurofaError, RunFolderError
-from neurofa.figures.tables import DAY_DECIMALS, mean_over_animals, pairs_of
 from neurofa.recording import check_recording, load_recording
+from neurofa.tables import tidy, write_tables
 
 MEASURES_FILE = "measures.csv"
 SUMMARY_FILE = "summary.csv"
 FIGURES_FOLDER = "figures"
 DEFAULT_ANALYSES = ("drift_over_days", "cross_day_decoding")
-
-#: columns of measures.csv
-MEASURES_COLUMNS = (
-    "analysis",
-    "measure",
-    "variable",
-    "group",
-    "animal",
-    "layer",
-    "condition",
-    "step",
-    "session_a",
-    "session_b",
-    "lag_days",
-    "value",
-)
-#: columns of summary.csv
-SUMMARY_KEYS = ("analysis", "measure", "variable", "group", "layer", "condition", "step", "lag_days")
-SUMMARY_COLUMNS = (*SUMMARY_KEYS, "mean", "lower", "upper", "n_animals", "n_pairs", "sd_over_pairs")
-
-_DIMS = ("variable", "animal", "layer", "condition", "step", "session", "session_a", "session_b")
 
 
 def list_analyses() -> dict[str, Path]:
@@ -176,59 +153,6 @@ def analyse(
     return measured
 
 
-def tidy(measured: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """
-    Flatten measured results to one row per value.
-
-    Parameters
-    ----------
-    measured : mapping of str to xarray.Dataset
-        Analysis to its results. Variables are measure ids, their dims among variable, animal, layer, condition, step,
-        session, session_a and session_b. Of a matrix of sessions only `session_a` before `session_b` is kept; with
-        ``attrs["directed"] = 1`` both orders, with ``attrs["diagonal"] = 1`` a session with itself too. A variable with
-        ``attrs["table"] = 0`` is left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `MEASURES_COLUMNS`; ``lag_days`` is the time between the two sessions without sign, 0 for values of one
-        session, NaN for values of no session. Rows without a value are left out. Sessions keep the recording's numbers.
-
-    Raises
-    ------
-    NeurofaError
-        Where a variable has another dimension, or lags cannot be known.
-    """
-    tables = [
-        _flatten(analysis, str(name), dataset)
-        for analysis, dataset in measured.items()
-        for name, values in dataset.data_vars.items()
-        if values.attrs.get("table", 1)
-    ]
-    if not tables:
-        return pd.DataFrame({column: [] for column in MEASURES_COLUMNS})
-    return pd.concat(tables, ignore_index=True)[list(MEASURES_COLUMNS)]
-
-
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """
-    Average a tidy table over animals.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `tidy` gives it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `SUMMARY_COLUMNS`: mean over animals (of the means over pairs of equal lag within each animal) with its
-        95 % interval (Student t; NaN for a single animal).
-    """
-    rows = table.assign(lag_days=table["lag_days"].round(DAY_DECIMALS))
-    return mean_over_animals(rows, SUMMARY_KEYS)[list(SUMMARY_COLUMNS)]
-
-
 def write_results(
     out: str | os.PathLike[str],
     measured: Mapping[str, xr.Dataset],
@@ -255,14 +179,12 @@ def write_results(
         Where the folder cannot be written to.
     """
     folder = Path(out)
-    table = tidy(measured)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for drawn in drawings.values():
             for name, drawing in drawn.items():
                 figures.save(drawing, folder / FIGURES_FOLDER, name, metadata)
-        _write_csv(table, folder / MEASURES_FILE)
-        _write_csv(summarise(table), folder / SUMMARY_FILE)
+        write_tables(measured, folder / MEASURES_FILE, folder / SUMMARY_FILE)
     except OSError as error:
         raise RunFolderError(
             f"cannot write results to {folder} ({error}); choose a folder that can be written"
@@ -350,50 +272,3 @@ def _plot(name: str, module: ModuleType, measured: xr.Dataset, recorded: Any) ->
         str(key): figures.Drawing(one, numbers, f"Figure of the analysis {name}.") if isinstance(one, Figure) else one
         for key, one in drawn.items()
     }
-
-
-def _flatten(analysis: str, name: str, dataset: xr.Dataset) -> pd.DataFrame:
-    """One row per value of one variable."""
-    values = dataset[name]
-    strange = [str(dim) for dim in values.dims if dim not in _DIMS]
-    if strange:
-        raise NeurofaError(
-            f"{name} of the analysis '{analysis}' has the dimension '{strange[0]}'; expected some of "
-            f"{', '.join(_DIMS)}, or attrs['table'] = 0 to keep it out of the table"
-        )
-    kept = ~np.isnan(values.values.astype(np.float64))
-    if "session_a" in values.dims and "session_b" in values.dims:
-        pairs = xr.DataArray(pairs_of(values), dims=("session_a", "session_b"))
-        kept &= pairs.broadcast_like(xr.zeros_like(values, dtype=bool)).transpose(*values.dims).values
-    index = dict(zip(values.dims, np.nonzero(kept) if values.dims else (), strict=True))
-    n_rows = int(kept.sum())
-    columns: dict[str, Any] = {column: np.full(n_rows, "", dtype=object) for column in MEASURES_COLUMNS}
-    for dim, at in index.items():
-        labels = dataset[dim].values if dim in dataset.coords else np.arange(dataset.sizes[dim])
-        columns["session_a" if dim == "session" else str(dim)] = labels[at]
-    if "animal" in index and "group" in dataset.coords:
-        columns["group"] = dataset["group"].values[index["animal"]]
-    columns |= {"analysis": analysis, "measure": name, "lag_days": _lags(dataset, index, n_rows)}
-    columns["value"] = values.values.astype(np.float64)[kept]
-    return pd.DataFrame(columns)
-
-
-def _lags(dataset: xr.Dataset, index: Mapping[Any, np.ndarray], n_rows: int) -> np.ndarray:
-    """Days between the sessions of every row: 0 for one session, NaN for none or where days are not known."""
-    if "session_a" in index and "session_b" in index:
-        if "animal" not in index or "day" not in dataset.coords:
-            return np.full(n_rows, np.nan)
-        days = dataset["day"].transpose("animal", "session").values
-        gap: np.ndarray = np.abs(days[index["animal"], index["session_b"]] - days[index["animal"], index["session_a"]])
-        return gap
-    return np.full(n_rows, 0.0 if "session" in index or "session_a" in index else np.nan)
-
-
-def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table aside, then rename it."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        table.to_csv(aside, index=False, float_format="%.9g")
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import xarray as xr
 
 from neurofa import __version__
 from neurofa.analysis import DEFAULT_ANALYSES, analyse
-from neurofa.comparison import compare, scorecard_of_tables, write_scorecard
+from neurofa.comparison import compare, reference_settings, scorecard_of_tables, write_scorecard
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
@@ -213,8 +213,7 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
     )
     if protocol is not None and "drift_over_days" in measured:
         _tell(progress, "comparing with references")
-        settings = protocol.references.model_dump()
-        write_scorecard(folder, scorecard_of_tables(measured["drift_over_days"], settings))
+        write_scorecard(folder, scorecard_of_tables(measured["drift_over_days"], reference_settings(folder)))
 
 
 def import_run(

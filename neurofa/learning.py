@@ -14,7 +14,9 @@ from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
 from neurofa.rules.rule import Rates, Rule
 
 #: a chunk of animals is kept small enough that its weights and activity stay in a core's cache (numbers of values)
-_CHUNK_VALUES = 2**18
+_CHUNK_VALUES = 2**20
+#: chunks that large networks are divided into at least; a constant, so that results do not depend on the threads
+_SHARES = 4
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,10 @@ def animals_per_chunk(network: Network, session: Session) -> int:
         return network.n_animals
     weights = sum(layer.weights[0].numel() for layer in network.layers)
     activity = 4 * session.batch_size * sum(layer.weights.shape[1] for layer in network.layers)
-    return int(max(1, min(network.n_animals, _CHUNK_VALUES // (weights + activity))))
+    values = weights + activity
+    # large networks are shared out evenly over a few threads, small ones gain more from each other's company
+    share = -(-network.n_animals // _SHARES) if values > _CHUNK_VALUES // 16 else network.n_animals
+    return int(max(1, min(share, _CHUNK_VALUES // values)))
 
 
 def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -> Learned:
@@ -190,7 +195,7 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     noisy = bool((session.noise_sd > 0).any())
     weight = min(0.05, 0.05 * session.batch_size / n_stimuli)
     animals = torch.arange(network.n_animals, device=session.targets.device).unsqueeze(1)
-    correct, losses = [], []
+    choices, losses = [], []
     for update in range(session.n_updates):
         shown = None if order is None else order[:, update]
         stimuli = session.stimuli if shown is None else session.stimuli[animals, shown]
@@ -198,14 +203,17 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
         if noisy:
             stimuli = torch.addcmul(stimuli, session.noise_sd, noise.at(update))
         activity = forward(network, stimuli)
-        correct.append(fraction_correct(activity.output, session.acceptable, shown))
+        choices.append(activity.output.argmax(-1))
         losses.append(loss_per_trial(network, activity.output, target))
         signals = rule.teaching_signals(network, activity, target, update)
         rule.update(network, activity, signals)
         for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
             follow_drive(layer, drive, weight)
             regulate_thresholds(layer, drive, session.homeostasis_rate)
-    return Learned(torch.stack(correct, 1), torch.stack(losses, 1))
+    everything = torch.arange(n_stimuli, device=animals.device).repeat(network.n_animals, session.n_updates)
+    shown = everything if order is None else order.flatten(1)
+    correct = judge(torch.cat(choices, 1), session.acceptable, shown, session.stimuli)
+    return Learned(correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1))
 
 
 def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
@@ -226,31 +234,30 @@ def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = No
     torch.Tensor
         (animal, trial): 1 correct, 0 not, NaN unknown.
     """
-    if acceptable is None:
-        return torch.full(output.shape[:2], torch.nan, dtype=output.dtype, device=output.device)
-    choice = output.argmax(-1)
     if shown is None:
-        shown = torch.arange(output.shape[1], device=output.device).expand(choice.shape)
-    animals = torch.arange(output.shape[0], device=output.device).unsqueeze(1)
-    return acceptable[animals, shown, choice].to(output.dtype)
+        shown = torch.arange(output.shape[1], device=output.device).expand(output.shape[:2])
+    return judge(output.argmax(-1), acceptable, shown, output)
 
 
-def fraction_correct(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
+def judge(choice: Tensor, acceptable: Tensor | None, shown: Tensor, like: Tensor) -> Tensor:
     """
-    Fraction of trials reported correctly.
+    Whether a choice is an acceptable report of the stimulus.
 
     Parameters
     ----------
-    output : torch.Tensor
-        (animal, trial, output).
+    choice, shown : torch.Tensor
+        (animal, trial): which output was the largest, and which stimulus was shown.
     acceptable : torch.Tensor or None
-        (animal, stimulus, output) bool.
-    shown : torch.Tensor or None
-        (animal, trial).
+        (animal, stimulus, output) bool; None = the stimulus set does not say.
+    like : torch.Tensor
+        For the precision.
 
     Returns
     -------
     torch.Tensor
-        (animal,).
+        (animal, trial): 1 correct, 0 not, NaN unknown.
     """
-    return reports(output, acceptable, shown).mean(1)
+    if acceptable is None:
+        return torch.full(choice.shape, torch.nan, dtype=like.dtype, device=like.device)
+    animals = torch.arange(choice.shape[0], device=choice.device).unsqueeze(1)
+    return acceptable[animals, shown, choice].to(like.dtype)

@@ -60,7 +60,7 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     aside = store.with_name(f".{store.name}-{uuid.uuid4().hex[:8]}")
     sizes, stimuli = _sizes(found, len(order), sum(widths), sessions)
     coords = _coordinates(protocol, order, sizes, widths, stimuli)
-    root = {"protocol": protocol_text(protocol, comments=False), "protocol_folder": protocol.folder} | dict(attrs or {})
+    root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {})
     tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(coords[["animal", "group"]])}
     xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
     arrays = _allocate(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32")
@@ -129,7 +129,7 @@ def _coordinates(
 
 
 def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
-    """Empty arrays of the recording; one chunk per animal and session for the large ones; rates as precise as run."""
+    """Empty arrays of the recording, rates as precise as run; a chunk is what is written at once, see `_chunked`."""
     arrays: dict[str, Any] = {}
     plan = [("probe", name, *PROBE_VARIABLES[name]) for name in PROBE_VARIABLES]
     plan += [("learning", name, *LEARNING_VARIABLES[name]) for name in LEARNING_VARIABLES]
@@ -149,11 +149,8 @@ def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
     group = zarr.open_group(store, mode="r+")
     for place, name, dims, long_name, units in plan:
         dtype, fill = kinds.get(name, ("float64" if name == "day" else "float32", np.nan))
-        large = "unit" in dims and "stimulus" in dims
-        shape = sizes.shape(dims)
-        chunks = tuple(
-            1 if large and dim in ("animal", "session") else size for dim, size in zip(dims, shape, strict=True)
-        )
+        shape, split = sizes.shape(dims), _chunked(name, dims)
+        chunks = tuple(1 if dim in split else size for dim, size in zip(dims, shape, strict=True))
         arrays[name if place == "probe" else f"{place}_{name}"] = group[place].create_array(  # type: ignore[union-attr]
             name,
             shape=shape,
@@ -168,6 +165,15 @@ def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
     return arrays
 
 
+def _chunked(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
+    """Dimensions along which an array is cut into chunks, so that no chunk is written twice."""
+    if "unit" in dims and "stimulus" in dims:
+        return ("animal", "session")
+    if name in ("duration", "detected"):
+        return ("animal",)
+    return ("session",) if len(dims) > 2 else ()
+
+
 def _copy_session(
     arrays: Mapping[str, Any],
     one: xr.Dataset,
@@ -177,22 +183,16 @@ def _copy_session(
     widths: list[int],
 ) -> None:
     """One session of one batch; the units of a layer stand at that layer's place."""
+    whole: dict[str, np.ndarray] = {"output": one["output"].values, "correct": one["correct"].values}
+    whole |= {f"learning_{name}": one[f"learning_{name}"].values for name in ("correct", "loss")}
     for name in ("true_rate", "latent_rate"):
         values = one[name].values
-        for position, row in enumerate(rows):
-            full = np.full((values.shape[1], sum(widths)), np.nan, dtype=values.dtype)
-            for number, units in enumerate(hidden):
-                there, here = sum(hidden[:number]), sum(widths[:number])
-                full[:, here : here + units] = values[position, :, there : there + units]
-            arrays[name][row, session] = full
-    for name, target in (("output", "output"), ("correct", "correct")):
-        values = one[name].values
-        for position, row in enumerate(rows):
-            arrays[target][(row, session, *(slice(size) for size in values.shape[1:]))] = values[position]
-    for name in ("correct", "loss"):
-        values = one[f"learning_{name}"].values
-        for position, row in enumerate(rows):
-            arrays[f"learning_{name}"][row, session, : values.shape[1]] = values[position]
+        whole[name] = np.full((*values.shape[:2], sum(widths)), np.nan, dtype=values.dtype)
+        for number, units in enumerate(hidden):
+            there, here = sum(hidden[:number]), sum(widths[:number])
+            whole[name][:, :, here : here + units] = values[:, :, there : there + units]
+    for name, values in whole.items():
+        arrays[name].oindex[(np.array(rows), session, *(slice(size) for size in values.shape[1:]))] = values
 
 
 def _observe(arrays: Mapping[str, Any], order: list[Member], widths: list[int]) -> None:

@@ -304,7 +304,7 @@ def stored_protocol(recording: xr.DataTree) -> Protocol:
 
     if "protocol" not in recording.attrs:
         raise RecordingError("this recording carries no protocol; it was not simulated")
-    return protocol_from(tomllib.loads(recording.attrs["protocol"]), recording.attrs.get("protocol_folder", ""))
+    return protocol_from(tomllib.loads(recording.attrs["protocol"]), recording.attrs.get("folder", ""))
 
 
 def _padded(values: np.ndarray, axis: int, length: int, fill: float) -> np.ndarray:

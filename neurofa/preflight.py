@@ -7,7 +7,7 @@ from neurofa.comparison import MEASURED_DEFINITIONS
 from neurofa.errors import ProtocolError
 from neurofa.occupancy import occupancy_recording
 from neurofa.protocol import Protocol
-from neurofa.references import load_curves, load_references
+from neurofa.references import beside, load_curves, load_references
 
 
 def check_names(protocol: Protocol) -> None:
@@ -28,7 +28,8 @@ def check_names(protocol: Protocol) -> None:
     for analysis in protocol.analyses:
         find_analysis(analysis, near)
     known = set(MEASURED_DEFINITIONS)
-    for table in protocol.references.tables:
+    for named in protocol.references.tables:
+        table = beside(named, near)
         if Path(table).stem.endswith("_curves"):
             known |= set(load_curves(table)["measure"])
         else:

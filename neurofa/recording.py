@@ -148,7 +148,9 @@ def write_recording(recording: xr.DataTree, path: str | os.PathLike[str]) -> Pat
     """
     path = Path(path)
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    storable_tree(recording).to_zarr(aside, zarr_format=3, consolidated=False, encoding=_encoding(recording))
+    stored = storable_tree(recording)
+    stored.attrs.pop("folder", None)
+    stored.to_zarr(aside, zarr_format=3, consolidated=False, encoding=_encoding(recording))
     replace_folder(aside, path)
     return path
 
@@ -165,7 +167,8 @@ def load_recording(path: str | os.PathLike[str]) -> xr.DataTree:
     Returns
     -------
     xarray.DataTree
-        The recording: groups ``probe`` and, for simulated animals, ``learning``.
+        The recording: groups ``probe`` and, for simulated animals, ``learning``; ``attrs["folder"]`` is where the
+        store lies now, and the protocol's files beside it.
 
     Raises
     ------
@@ -181,7 +184,9 @@ def load_recording(path: str | os.PathLike[str]) -> xr.DataTree:
     except (OSError, KeyError, ValueError) as error:
         raise RecordingError(f"{store} cannot be read as a recording ({error}); run or import it again") from error
     check_recording(recording)
-    return xr.map_over_datasets(_readable, recording)
+    readable = xr.map_over_datasets(_readable, recording)
+    readable.attrs["folder"] = str(store.parent.resolve())
+    return readable
 
 
 def replace_folder(aside: Path, path: Path) -> None:

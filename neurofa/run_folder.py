@@ -20,7 +20,7 @@ from neurofa.provenance import write_aside
 PROTOCOL_FILE = "protocol.toml"
 _LOCK = ".lock"
 _LEFTOVER = re.compile(r"^\..+(-[0-9a-f]{8}|\.part)$")
-_USER_FILE = re.compile(r"^(?P<file>.+\.py)(?P<function>:\w+)?$")
+_USER_FILE = re.compile(r"^(?P<file>.+\.(py|csv))(?P<function>:\w+)?$")
 
 
 def create_run(name: str, out: str | os.PathLike[str] | None = None) -> Path:

@@ -359,8 +359,9 @@ def _named(key: str, name: str, shipped: Mapping[str, Callable[..., Any]], folde
     if name in shipped:
         return shipped[name]
     if ":" not in name:
+        given = "" if key == name else f", got '{name}'"
         raise ValueError(
-            f"{key} is unknown, got '{name}'; {did_you_mean(name, shipped)} (or name your own as file.py:function)"
+            f"{key} is unknown{given}; {did_you_mean(name, shipped)} (or name your own as file.py:function)"
         )
     try:
         return load_function(name, Path(folder) if folder else None)

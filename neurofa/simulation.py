@@ -109,7 +109,9 @@ def simulate(protocol: Protocol, *, progress: Progress | None = None) -> xr.Data
         path = Path(folder)
         live(protocol, path, progress)
         store = merge_sessions(protocol, path / SESSIONS, path / "recording.zarr")
-        return load_recording(store).load()
+        recording = load_recording(store).load()
+    recording.attrs["folder"] = protocol.folder
+    return recording
 
 
 def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> None:

@@ -10,17 +10,10 @@ import xarray as xr
 
 import neurofa
 from neurofa import figures, measures
-from neurofa.analysis import (
-    MEASURES_COLUMNS,
-    SUMMARY_COLUMNS,
-    analyse,
-    find_analysis,
-    list_analyses,
-    summarise,
-    tidy,
-)
+from neurofa.analysis import analyse, find_analysis, list_analyses
 from neurofa.errors import ConfigError, NeurofaError, RecordingError, RunFolderError
 from neurofa.recording import write_recording
+from neurofa.tables import MEASURES_COLUMNS, SUMMARY_COLUMNS, summarise, tidy
 from tests.synthetic import make_recording
 
 USER = """

@@ -6,7 +6,7 @@ import torch
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
-from neurofa.learning import Learned, Session, animals_per_chunk, fraction_correct, learn_session, reports
+from neurofa.learning import Learned, Session, animals_per_chunk, learn_session, reports
 from neurofa.members import batches
 from neurofa.networks import forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
@@ -139,8 +139,8 @@ def test_reports_are_right_where_the_largest_output_is_acceptable() -> None:
     assert reports(output, acceptable).tolist() == [[1, 0], [1, 1]]
     shown = torch.tensor([[1, 1], [1, 0]])
     assert reports(output, acceptable, shown).tolist() == [[1, 0], [0, 0]]
-    assert fraction_correct(output, acceptable).tolist() == [0.5, 1.0]
-    assert torch.isnan(fraction_correct(output, None)).all()
+    assert reports(output, acceptable).mean(1).tolist() == [0.5, 1.0]
+    assert torch.isnan(reports(output, None)).all()
 
 
 @pytest.mark.parametrize("with_report", [True, False])

@@ -249,7 +249,7 @@ def test_a_process_from_a_package_and_one_without_parameters(tmp_path: Path) -> 
         ({"mine.py:silencing": 1.5}, "overnight.mine.py:silencing.fraction must be at most 1, got 1.5"),
         ({"mine.py:silencing": {"fractoin": 0.5}}, "fractoin'; did you mean 'fraction'?"),
         ({"mine.py:resetting": 0.5}, "overnight.mine.py:resetting has no parameter, got 0.5; write an empty table"),
-        ({"feedback_wolk": 0.1}, "overnight.feedback_wolk is unknown, got 'feedback_wolk'; did you mean"),
+        ({"feedback_wolk": 0.1}, "overnight.feedback_wolk is unknown; did you mean"),
         ({"excitability_drift": {"sd": -1}}, "overnight.excitability_drift.sd must be at least 0, got -1"),
         ({"synaptic_noise": 1.0}, "overnight.synaptic_noise must be less than 1, got 1"),
     ],

@@ -40,7 +40,7 @@ MISTYPED = [
     ({"stimuli": {"bin": 3}}, "unknown key 'stimuli.bin'; did you mean 'bins'?"),
     ({"stimuli": {"noise_ds": 3}}, "unknown key 'stimuli.noise_ds'; did you mean 'noise_sd'?"),
     ({"schedule": {"day": [0, 1]}}, "unknown key 'schedule.day'; did you mean 'days'?"),
-    ({"overnight": {"synaptic_nose": 0.1}}, "overnight.synaptic_nose is unknown, got 'synaptic_nose'; did you mean"),
+    ({"overnight": {"synaptic_nose": 0.1}}, "overnight.synaptic_nose is unknown; did you mean"),
     (
         {"overnight": {"excitability_drift": {"slowest_day": 3}}},
         "unknown key 'overnight.excitability_drift.slowest_day'; did you mean 'slowest_days'?",

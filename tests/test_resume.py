@@ -1,6 +1,5 @@
 """A run that is killed at any moment is finished by `neurofa resume`, bit for bit as if nothing had happened."""
 
-import json
 import os
 import random
 import shutil
@@ -83,9 +82,6 @@ def content(folder):
         if path.is_dir() or name in (".lock", "provenance.json", "report.html"):
             continue
         files[name] = path.read_bytes()
-    root = json.loads(files["recording.zarr/zarr.json"])
-    root["attributes"].pop("protocol_folder", None)
-    files["recording.zarr/zarr.json"] = json.dumps(root).encode()
     return files
 
 

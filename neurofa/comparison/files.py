@@ -9,6 +9,7 @@ import pandas as pd
 
 from neurofa.comparison.verdicts import COLUMNS, count_inside
 from neurofa.errors import RunFolderError
+from neurofa.references import beside
 
 SCORECARD_FILE = "scorecard.csv"
 COUNTS_FILE = "counts.csv"
@@ -100,8 +101,9 @@ def reference_settings(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        return dict(tomllib.loads(file.read_text(encoding="utf-8")).get("references", {}))
+        settings = dict(tomllib.loads(file.read_text(encoding="utf-8")).get("references", {}))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunFolderError(
             f"{file} cannot be read as TOML ({error}); the run's protocol was changed by hand?"
         ) from error
+    return settings | {"tables": [beside(str(table), folder) for table in settings.get("tables", ())]}

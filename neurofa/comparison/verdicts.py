@@ -8,9 +8,9 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import references
-from neurofa.analysis import summarise, tidy
 from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError
+from neurofa.tables import summarise, tidy
 
 COLUMNS = (
     "reference",

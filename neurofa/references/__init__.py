@@ -195,6 +195,26 @@ def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numb
     return frame[list(columns)]
 
 
+def beside(table: str, folder: str | os.PathLike[str] | None) -> str:
+    """
+    Name of a table as seen from the current folder.
+
+    Parameters
+    ----------
+    table : str
+        A table that ships, or a CSV file, absolute or relative to `folder` or to the current folder.
+    folder : path-like, optional
+        Of the protocol that names it.
+
+    Returns
+    -------
+    str
+        The table, or the path of the file.
+    """
+    near = Path(folder or ".") / table
+    return str(near) if table.endswith(".csv") and near.is_file() else table
+
+
 def _find(table: str | os.PathLike[str], kind: str) -> Path:
     """File of a table: one that ships, or the user's own."""
     if str(table).endswith(".csv"):
