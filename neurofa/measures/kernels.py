@@ -15,8 +15,8 @@ Bools = NDArray[np.bool_]
 ROUNDING = 1e-12
 #: the same for the deviations of a vector that was divided by its largest value, squared
 ROUNDING_SQUARED = 1e-26
-#: numbers held at once in a block of a long computation (8 MB)
-BLOCK = 1_000_000
+#: numbers held at once in a block of a long computation (2 MB)
+BLOCK = 250_000
 
 
 @dataclass(frozen=True)
