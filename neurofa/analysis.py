@@ -248,7 +248,13 @@ def _measure(name: str, module: ModuleType, recording: xr.DataTree) -> xr.Datase
             f"measure() of the analysis '{name}' must return an xarray.Dataset, got {type(measured).__name__}"
         )
     tidy({name: measured})
-    return measured
+    return figures.with_lags(measured) if _has_lags(measured) else measured
+
+
+def _has_lags(measured: xr.Dataset) -> bool:
+    """Whether there are pairs of sessions whose days are known."""
+    pairs = {"animal", "session_a", "session_b"} <= set(measured.dims)
+    return pairs and "day" in measured.coords and set(measured["day"].dims) == {"animal", "session"}
 
 
 def _plot(name: str, module: ModuleType, measured: xr.Dataset, recorded: Any) -> dict[str, figures.Drawing]:
@@ -267,8 +273,17 @@ def _plot(name: str, module: ModuleType, measured: xr.Dataset, recorded: Any) ->
             f"plot() of the analysis '{name}' must return a matplotlib figure or a dict of name to figure or Drawing, "
             f"got {type(drawn).__name__}"
         )
-    numbers = tidy({name: measured})
+    numbers, caption = tidy({name: measured}), _caption(name, module)
+    for one in drawn.values():
+        if isinstance(one, Figure) and one.get_layout_engine() is None:
+            one.set_layout_engine("constrained")
     return {
-        str(key): figures.Drawing(one, numbers, f"Figure of the analysis {name}.") if isinstance(one, Figure) else one
+        str(key): figures.Drawing(one, numbers, caption) if isinstance(one, Figure) else one
         for key, one in drawn.items()
     }
+
+
+def _caption(name: str, module: ModuleType) -> str:
+    """Caption of a bare figure: the first line of what the analysis says of itself."""
+    lines = (module.__doc__ or "").strip().splitlines()
+    return lines[0].strip() if lines else f"Figure of the analysis {name}."

@@ -291,6 +291,23 @@ def test_user_analysis_beside_a_protocol(recording, tmp_path):
     assert analyse(recording, [tmp_path / "mine.py"])["mine"].identical(measured["mine"])
 
 
+def test_a_measured_matrix_can_be_drawn_at_once():
+    recording = make_recording()
+    measured = neurofa.analyse(recording, ["drift_over_days"])["drift_over_days"]
+    correlation = measured["population_vector_correlation"].sel(variable="rate", layer="hidden_1")
+    ax = neurofa.figures.decay_curve(correlation)
+    assert [container.lines[0].get_xdata().tolist() for container in ax.containers] == [[2, 4, 6]] * 4
+
+
+def test_a_bare_figure_is_laid_out_and_captioned_by_the_first_line_of_its_analysis(recording, tmp_path, monkeypatch):
+    drawn, write = [], figures.save
+    monkeypatch.setattr(figures, "save", lambda drawing, *where: (drawn.append(drawing), write(drawing, *where)))
+    (tmp_path / "mine.py").write_text('"""\nMean rates.\n\nMore of it.\n"""\n' + USER)
+    analyse(recording, [tmp_path / "mine.py"], out=tmp_path)
+    assert drawn[0].figure.get_layout_engine() is not None
+    assert (tmp_path / "figures" / "mine.txt").read_text() == "Mean rates.\n"
+
+
 def test_user_analysis_of_a_package(tmp_path, monkeypatch):
     (tmp_path / "my_package_of_analyses").mkdir()
     (tmp_path / "my_package_of_analyses" / "__init__.py").write_text("")
