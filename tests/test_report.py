@@ -13,7 +13,7 @@ from neurofa.analysis import write_results
 from neurofa.comparison import INTERPRETATION, published_scorecard, write_scorecard
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import build_recording, write_recording
-from neurofa.report import write_report
+from neurofa.report import brief, write_report
 from neurofa.report.findings import findings
 from tests.synthetic import make_recording
 from tests.test_comparison import shipped_curves_as_measured
@@ -217,3 +217,35 @@ def test_findings_take_losses_within_animals():
     assert "goes from 0.70 at 2 days to 0.45 at 14 days" in sentence and "it includes 0" in sentence
     half = 12.7062 * np.std([0.3, 0.2], ddof=1) / np.sqrt(2)
     assert f"a loss of 0.250 (95 % interval {0.25 - half:.3f} to {0.25 + half:.3f} over 2 animals" in sentence
+
+
+def summary_of(rows, folder):
+    table = pd.DataFrame(rows, columns=["group", "layer", "condition", "measure", "lag_days", "mean"])
+    table.assign(variable=["" if row[3] == "performance" else "rate" for row in rows], step="").to_csv(
+        folder / "summary.csv", index=False
+    )
+
+
+def test_the_brief_keeps_layers_and_conditions_apart(tmp_path):
+    name = "population_vector_correlation"
+    rows = [("walk", "", "", "performance", 0.0, 0.9)]
+    for layer, first, last in (("hidden_1", 0.8, 0.6), ("hidden_2", 0.5, 0.3)):
+        rows += [("walk", layer, "", name, 2.0, first), ("walk", layer, "", name, 14.0, last)]
+        rows += [("walk", layer, "shuffled", name, 1.0, 0.11), ("walk", layer, "shuffled", name, 20.0, 0.01)]
+    summary_of(rows, tmp_path)
+    points = {"group": ["walk (hidden_1)", "walk (hidden_2)"], "inside": [3, 1], "of": [50, 50]}
+    pd.DataFrame(points | {"reference": "M1 (Who)", "reference_kind": "recorded curve"}).to_csv(
+        tmp_path / "counts.csv", index=False
+    )
+    assert brief(tmp_path) == [
+        {"group": "walk", "layer": "hidden_1", "correct": "90.0%", "PV": "0.80→0.60", "M1 curve": "3 of 50"},
+        {"group": "walk", "layer": "hidden_2", "correct": "90.0%", "PV": "0.50→0.30", "M1 curve": "1 of 50"},
+    ]
+
+
+def test_the_brief_of_one_layer_names_no_layer(tmp_path):
+    name = "population_vector_correlation"
+    rows = [("walk", "hidden_1", "", name, 2.0, 0.8), ("walk", "hidden_1", "", name, 4.0, 0.7)]
+    summary_of([("walk", "", "", "performance", 0.0, 1.0), *rows], tmp_path)
+    assert brief(tmp_path) == [{"group": "walk", "correct": "100.0%", "PV": "0.80→0.70"}]
+    assert brief(tmp_path / "nowhere") == []

@@ -19,7 +19,7 @@ _SHOWN = (
 
 def brief(folder: Path) -> list[dict[str, str]]:
     """
-    Key numbers of every group.
+    Key numbers of every group; with several layers, of every layer of every group.
 
     Parameters
     ----------
@@ -29,29 +29,48 @@ def brief(folder: Path) -> list[dict[str, str]]:
     Returns
     -------
     list of dict
-        One row per group: title to text; empty where the run was analysed by something else.
+        One row per group, or per group and layer with a title ``layer``: title to text; empty where the run was
+        analysed by something else.
     """
     summary, counts = _read(folder / "summary.csv"), _read(folder / "counts.csv")
     if summary.empty:
         return []
+    text = ["group", "layer", "condition", "step"]
+    summary[text] = summary.reindex(columns=text).astype(object).fillna("").astype(str)
+    summary = summary[(summary["condition"] == "") & (summary["step"] == "") & (summary["group"] != "")]
+    layers = [layer for layer in summary["layer"].unique() if layer]
     rows: list[dict[str, str]] = []
-    for group in summary["group"].dropna().astype(str).unique():
-        own = summary[summary["group"].astype(str) == group]
-        row = {"group": group}
-        performance = own[own["measure"] == "performance"]["mean"]
-        if len(performance):
-            row["correct"] = f"{performance.mean():.1%}"
-        for measure, variable, title in _SHOWN:
-            curve = own[(own["measure"] == measure) & (own["variable"] == variable)].sort_values("lag_days")
-            if len(curve) > 1:
-                first, last = curve.iloc[0], curve.iloc[-1]
-                row[title] = f"{first['mean']:.2f}→{last['mean']:.2f}"
-        if not counts.empty:
-            for count in counts[counts["group"].astype(str) == group].to_dict("records"):
-                title = f"{str(count['reference']).split(' (')[0]} {str(count['reference_kind']).split()[-1]}"
-                row[title] = f"{count['inside']} of {count['of']}"
-        rows.append(row)
+    for group, own in summary.groupby("group", sort=False):
+        for layer in layers if len(layers) > 1 else [""]:
+            of_layer = own[own["layer"] == layer] if layer else own
+            if layer and of_layer.empty:
+                continue
+            row = {"group": str(group)} | ({"layer": layer} if layer else {})
+            performance = own[own["measure"] == "performance"]["mean"]
+            if len(performance):
+                row["correct"] = f"{performance.mean():.1%}"
+            rows.append(row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group)))
     return rows
+
+
+def _curves(summary: pd.DataFrame) -> dict[str, str]:
+    """First and last value of the curves that are shown, of one layer of a group."""
+    shown = {}
+    for measure, variable, title in _SHOWN:
+        of_measure = (summary["measure"] == measure) & (summary["variable"] == variable)
+        curve = summary[of_measure].sort_values("lag_days")
+        if len(curve) > 1:
+            shown[title] = f"{curve['mean'].iloc[0]:.2f}→{curve['mean'].iloc[-1]:.2f}"
+    return shown
+
+
+def _points(counts: pd.DataFrame, group: str) -> dict[str, str]:
+    """Points inside of one group, as the scorecard calls it, against every reference."""
+    if counts.empty:
+        return {}
+    own = counts[counts["group"].astype(str) == group].to_dict("records")
+    titles = [f"{str(count['reference']).split(' (')[0]} {str(count['reference_kind']).split()[-1]}" for count in own]
+    return {title: f"{count['inside']} of {count['of']}" for title, count in zip(titles, own, strict=True)}
 
 
 def _read(path: Path) -> pd.DataFrame:
