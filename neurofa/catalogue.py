@@ -4,12 +4,14 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from neurofa.errors import ConfigError
+from neurofa.errors import ConfigError, NeurofaError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -125,6 +127,39 @@ def load_function(source: str, near: Path | None = None) -> Callable[..., Any]:
     if not callable(function):
         raise ConfigError(f"'{module_name}' has no function '{function_name}'; check the part after the colon")
     return function  # type: ignore[no-any-return]
+
+
+@contextmanager
+def blamed_on(name: str, what: str) -> Iterator[None]:
+    """
+    Turn what goes wrong in a user's function into one sentence that says where.
+
+    Parameters
+    ----------
+    name : str
+        The function as the protocol names it; shipped functions have no colon in their names and are left alone.
+    what : str
+        What it is, for example ``"overnight process"``.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    ConfigError
+        With the kind of error, the file and the line.
+    """
+    try:
+        yield
+    except NeurofaError:
+        raise
+    except Exception as error:
+        if ":" not in name:
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}, line {last.lineno}"
+        raise ConfigError(f"{what} '{name}' failed: {type(error).__name__}: {error} ({place})") from error
 
 
 def _load_file(file: Path) -> ModuleType:

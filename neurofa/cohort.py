@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurofa.catalogue import blamed_on
 from neurofa.draws import Draws
 from neurofa.errors import ConfigError, DivergenceError
 from neurofa.learning import reports
@@ -159,7 +160,8 @@ class Cohort:
             Where weights become infinite or not a number.
         """
         for name, process, values in self._processes:
-            returned: Any = process(self.network, days, draws, **values)
+            with blamed_on(name, "overnight process"):
+                returned: Any = process(self.network, days, draws, **values)
             if returned is not None:
                 raise ConfigError(
                     f"overnight process '{name}' must change the networks in place and return nothing, "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurofa import seeds
+from neurofa.catalogue import blamed_on
 from neurofa.errors import ConfigError
 from neurofa.protocol import Protocol
 from neurofa.settings import stimulus_set
@@ -135,7 +136,8 @@ def animal_stimuli(member: Member) -> Stimuli:
     """
     own = member.protocol.stimuli
     generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
-    stimuli: Any = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
+    with blamed_on(own.kind, "stimulus set"):
+        stimuli: Any = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
     if not isinstance(stimuli, Stimuli):
         raise ConfigError(
             f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"

@@ -5,7 +5,8 @@ from pathlib import Path
 from neurofa.analysis import find_analysis
 from neurofa.comparison import MEASURED_DEFINITIONS
 from neurofa.errors import ProtocolError
-from neurofa.occupancy import occupancy_recording
+from neurofa.members import Member, animal_stimuli
+from neurofa.occupancy import occupancy_recording, recorded_frames
 from neurofa.protocol import Protocol
 from neurofa.references import beside, load_curves, load_references
 
@@ -42,4 +43,6 @@ def check_names(protocol: Protocol) -> None:
     for name in protocol.group_names():
         own = protocol.group(name)
         if own.observation.kind != "none" and own.observation.occupancy != "task":
-            occupancy_recording(own.observation.occupancy, own.folder)
+            recorded = occupancy_recording(own.observation.occupancy, own.folder)
+            n_stimuli = len(animal_stimuli(Member(name, 0, own)).inputs)
+            recorded_frames(recorded, own.observation, len(own.schedule.days), n_stimuli)

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from neurofa.errors import ConfigError, RecordingError, RunFolderError
+from neurofa.errors import NeurofaError, RunFolderError
 from neurofa.protocol import Protocol, load_protocol, protocol_from
 from neurofa.protocol_text import protocol_text
 from neurofa.provenance import write_aside
@@ -140,8 +140,8 @@ def new_run(name: str, out: str | os.PathLike[str] | None = None) -> Iterator[Pa
     with locked(folder):
         try:
             yield folder
-        except (ConfigError, RecordingError):
-            computed = [*folder.glob("*.zarr"), *folder.glob("sessions/*")]
+        except NeurofaError:
+            computed = [*folder.glob("*.zarr"), *folder.glob("sessions/*.zarr")]
             if not computed:
                 shutil.rmtree(folder, ignore_errors=True)
             raise

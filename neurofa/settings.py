@@ -69,7 +69,9 @@ class RuleSettings(Settings):
     feedback_scale: PerAnimal = per_animal(1.0, ge=0, description="sd of the feedback weights, times sqrt(signals)")
     target_scale: PerAnimal = per_animal(0.01, ge=0, description="scale of the centred target as teaching signal")
     noise_amplitude: PerAnimal = per_animal(0.001, ge=0, description="of noisy feedback weights")
-    walk_per_update: PerAnimal = per_animal(0.0, ge=0, lt=1, description="step of walking feedback weights, per update")
+    walk_per_update: PerAnimal = per_animal(
+        0.01, ge=0, lt=1, description="step of walking feedback weights, per update"
+    )
     network_units: int = Field(50, ge=1, description="units of the feedback network")
 
     @model_validator(mode="after")
@@ -257,6 +259,8 @@ class ObservationSettings(Settings):
     def _check_seconds(self) -> Self:
         """Check that time is positive."""
         seconds = self.seconds_per_stimulus
+        if seconds == ():
+            raise ValueError("seconds_per_stimulus must list at least one number, got []")
         for one in seconds if isinstance(seconds, tuple) else (seconds,):
             if one <= 0:
                 raise ValueError(f"seconds_per_stimulus must be greater than 0, got {one:g}")

@@ -414,3 +414,25 @@ def test_the_script_passes_exit_codes_on(tmp_path):
     assert done.stderr == (
         "neurofa: there is no protocol 'linear_trak'; did you mean 'linear_track'? (or give the path of a .toml file)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "function"),
+    [
+        ("[stimuli]\nkind = 'broken.py:broken'\n", "def broken(generator):\n    return 1 / 0\n"),
+        ("[overnight]\n'broken.py:broken' = {}\n", "def broken(network, days, draws):\n    return 1 / 0\n"),
+    ],
+)
+def test_a_users_function_that_fails_is_named_with_file_and_line(refused, tmp_path, table, function):
+    (tmp_path / "broken.py").write_text(function)
+    (tmp_path / "own.toml").write_text(table)
+    sentence = refused("run", tmp_path / "own.toml", "--out", tmp_path / "run")
+    assert "broken.py:broken' failed: ZeroDivisionError" in sentence and "broken.py, line 2" in sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_occupancy_with_other_stimuli_is_refused_before_simulating(refused, imported, tmp_path):
+    settings = ("--set", f"observation.occupancy={imported}", "--set", "stimuli.bins=7")
+    sentence = refused("run", write_tiny(tmp_path), *settings, "--out", tmp_path / "run")
+    assert "40 stimuli, the simulated animals 14" in sentence
+    assert not (tmp_path / "run").exists()
