@@ -1,5 +1,6 @@
 """Verdicts on cases worked out by hand, counts of points, and runs held against recorded and simulated runs."""
 
+import shutil
 import sys
 import types
 
@@ -341,15 +342,16 @@ def test_comparing_again_replaces_the_rows_of_the_same_reference(run, mice, obse
 
 
 def test_a_recorded_animal_meets_itself_everywhere_and_is_not_observed_again(mice, observed, undrawn, tmp_path):
-    card = comparison.compare(mice, mice, out=tmp_path / "elsewhere")
+    copy = shutil.copytree(mice, tmp_path / "same mice")
+    card = comparison.compare(mice, copy, out=tmp_path / "elsewhere")
     assert observed == []
-    itself = card[(card["reference"] == "M0 (run two mice)") & (card["group"] == "M0 (recorded)")]
+    itself = card[(card["reference"] == "M0 (run same mice)") & (card["group"] == "M0 (recorded)")]
     assert set(itself["verdict"]) == {"inside"}
     assert (tmp_path / "elsewhere" / "scorecard.csv").is_file()
     assert not (mice / "scorecard.csv").exists()
 
 
-def test_two_simulated_runs_are_compared_group_by_group(run, tmp_path, observed, undrawn):
+def test_two_simulated_runs_are_compared_group_by_group_without_figures(run, tmp_path, observed):
     other = tmp_path / "other-1"
     other.mkdir()
     write_recording(small(seed=5), other / "recording.zarr")
@@ -357,6 +359,19 @@ def test_two_simulated_runs_are_compared_group_by_group(run, tmp_path, observed,
     assert observed == []
     assert set(card["reference_kind"]) == {"simulated run"}
     assert set(card["reference"]) == {"group walk (run other-1)", "group still (run other-1)"}
+    assert not (tmp_path / "out" / "figures").exists()
+
+
+def test_swapped_runs_and_a_run_against_itself_are_refused(run, mice):
+    with pytest.raises(RecordingError) as refused:
+        comparison.compare(mice, run)
+    assert str(refused.value) == (
+        f"{run} is a simulated run and {mice} a recorded one; swap them: neurofa compare {run} {mice}"
+    )
+    for folder in (run, mice):
+        with pytest.raises(RecordingError, match="cannot be compared with itself"):
+            comparison.compare(folder, folder.parent / "." / folder.name)
+        assert not (folder / "scorecard.csv").exists()
 
 
 def test_one_animal_is_cut_out_without_the_padding_of_the_others():

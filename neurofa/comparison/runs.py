@@ -54,8 +54,8 @@ def compare(
     run : str or path-like
         The run folder.
     recorded : str or path-like, optional
-        The folder of a recorded run, or of another simulated one. By default the tables that the run's protocol names
-        under ``[references]``.
+        The folder of a recorded run, or of another simulated one (no figures then). By default the tables that the
+        run's protocol names under ``[references]``.
     tolerances : mapping of str to float, optional
         Measure id to tolerance in the measure's unit; else those of the protocol; else the recorded spread.
     out : str or path-like, optional
@@ -74,7 +74,8 @@ def compare(
     RunFolderError
         Where one of the folders is not a run folder.
     RecordingError
-        Where a recording has fewer than two sessions, or the two share no stimuli or no measure.
+        Where a recording has fewer than two sessions, the two share no stimuli or no measure, both are the same run,
+        or a recorded run is held against a simulated one.
     ConfigError
         Where a tolerance or a table is not known.
     """
@@ -88,7 +89,7 @@ def compare(
         say("comparing with the reference tables")
         rows = scorecard_of_tables(_summary(folder, recording), settings, limits)
     else:
-        rows, drawings = _against_run(recording, _run_folder(recorded), limits, say)
+        rows, drawings = _against_run(recording, folder, _run_folder(recorded), limits, say)
     say("writing the scorecard and figures")
     _write(folder, Path(out) if out is not None else folder, rows, drawings)
     rows.attrs = {"counts": count_inside(rows).to_dict("records"), "interpretation": INTERPRETATION}
@@ -175,13 +176,14 @@ def curves_of_recording(
 
 
 def _against_run(
-    recording: xr.DataTree, other: Path, limits: Mapping[str, float], say: Progress
+    recording: xr.DataTree, folder: Path, other: Path, limits: Mapping[str, float], say: Progress
 ) -> tuple[pd.DataFrame, dict[str, figures.Drawing]]:
     """Scorecard and figures of a run against the animals or groups of another run."""
     theirs = load_recording(other)
+    _check_order(recording, folder, theirs, other)
     _check_sessions(theirs, other)
     if _is_simulated(theirs):
-        return _against_simulated(recording, theirs, other, say, limits)
+        return _against_simulated(recording, theirs, other, say, limits), {}
     names = theirs["probe"].to_dataset()["animal"].values.astype(str).tolist()
     alone = {name: one_animal(theirs, number) for number, name in enumerate(names)}
     alone = {name: animal for name, animal in alone.items() if animal["probe"].sizes["session"] > 1}
@@ -205,15 +207,12 @@ def _against_run(
 
 def _against_simulated(
     recording: xr.DataTree, theirs: xr.DataTree, other: Path, say: Progress, limits: Mapping[str, float]
-) -> tuple[pd.DataFrame, dict[str, figures.Drawing]]:
-    """The same against the groups of a simulated run: both as they were observed."""
+) -> pd.DataFrame:
+    """Scorecard against the groups of a simulated run, both as observed; the figures would call them recorded."""
     say(f"measuring {other.name} and the run")
     measured_there, measured = _measure(theirs), _measure(recording)
     curves = _named(curves_of_recording(measured_there, by="group", note="simulated run"), other, "group ")
-    card = curve_scorecard(measured, curves, limits, reference_kind="simulated run")
-    return card, _drawings(
-        measured, measured_there, f"against_{_plain(other.name)}", f"Held against the run {other.name}."
-    )
+    return curve_scorecard(measured, curves, limits, reference_kind="simulated run")
 
 
 def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
@@ -314,6 +313,16 @@ def _check_sessions(recording: xr.DataTree, folder: Path) -> None:
     most = int(np.isfinite(recording["probe"].to_dataset()["day"].values).sum(axis=1).max(initial=0))
     if most < 2:
         raise RecordingError(f"{folder} has {most} session(s) per animal; drift can be compared from two sessions on")
+
+
+def _check_order(recording: xr.DataTree, folder: Path, theirs: xr.DataTree, other: Path) -> None:
+    """Refuse a run against itself, and a recorded run against a simulated one."""
+    if folder.resolve() == other.resolve():
+        raise RecordingError(f"{folder} cannot be compared with itself; name another run to hold it against")
+    if _is_simulated(theirs) and not _is_simulated(recording):
+        raise RecordingError(
+            f"{other} is a simulated run and {folder} a recorded one; swap them: neurofa compare {other} {folder}"
+        )
 
 
 def _is_simulated(recording: xr.DataTree) -> bool:
