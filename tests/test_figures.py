@@ -81,6 +81,18 @@ def test_small_groups_are_shown_animal_by_animal():
     assert list(figures.parts_of(values.to_dataset())) == ["recorded m0", "recorded m1"]
 
 
+def test_a_legend_of_many_animals_leaves_the_axes_their_height(tmp_path):
+    dataset = matrices(n_animals=2, groups=("long_name_of_walk", "long_name_of_still", "a_third_long_name_of_a_group"))
+    names = [f"{group}-{number % 2}" for number, group in enumerate(dataset["group"].values)]
+    dataset = dataset.assign_coords(animal=names)
+    figure, axes = figures.new_figure(figures.SINGLE_COLUMN_MM, 62)
+    figures.decay_curve(dataset["similarity"], ax=axes[0])
+    legend = figures.group_legend(figure, figures.styles_of(dataset), dataset)
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["long name of walk 0", "long name of walk 1"]
+    figures.save(figures.Drawing(figure, pd.DataFrame(), "A caption."), tmp_path, "many")
+    assert axes[0].get_window_extent().height / figure.dpi * 25.4 > 40
+
+
 def test_directed_matrices_keep_both_orders_and_the_diagonal():
     values = matrices(n_animals=3, groups=("walk",))["similarity"]
     values.attrs |= {"directed": 1, "diagonal": 1}

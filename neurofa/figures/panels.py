@@ -1,5 +1,6 @@
 """Several panels at once: groups and recorded animals side by side."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +15,12 @@ from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, axis_lab
 from neurofa.figures.heatmaps import session_matrix
 from neurofa.figures.palette import GroupStyle, marker_of, recorded_marker, styles_of
 from neurofa.figures.recorded import names_of
-from neurofa.figures.tables import group_sizes, small_groups
+from neurofa.figures.tables import group_sizes, short_names, small_groups
+
+#: height of a row of a legend, mm
+_LEGEND_ROW_MM = 3.8
+#: characters of a title that fit above a panel of a matrix
+_TITLE_CHARACTERS = 26
 
 
 def parts_of(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, xr.Dataset]:
@@ -35,15 +41,13 @@ def parts_of(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[s
     dict of str to xarray.Dataset
         Title of a panel, with the number of animals, to its part.
     """
-    styles = styles_of(measured)
+    styles, names = styles_of(measured), short_names(measured)
     groups, small = measured["group"].values.astype(str), small_groups(measured)
     parts: dict[str, xr.Dataset] = {}
     for group, size in group_sizes(measured).items():
         place = np.flatnonzero(groups == group)
         if group in small:
-            parts |= {
-                f"{styles[group].label} {measured['animal'].values[one]}": measured.isel(animal=[one]) for one in place
-            }
+            parts |= {names[str(measured["animal"].values[one])]: measured.isel(animal=[one]) for one in place}
         else:
             parts[f"{styles[group].label} (n = {size})"] = measured.isel(animal=place)
     if recorded is not None:
@@ -102,7 +106,7 @@ def session_matrices(
     with style():
         for ax, (title, matrix) in zip(axes, matrices.items(), strict=True):
             session_matrix(matrix, ax=ax, labels=labels[title], vmin=low, vmax=high, colourbar=False)
-            ax.set_title(title)
+            ax.set_title(textwrap.fill(title, _TITLE_CHARACTERS))
     shared_colourbar(figure, axes, axis_label(next(iter(matrices.values()))))
     panel_letters(axes if len(axes) > 1 else [])
     return figure, axes
@@ -115,7 +119,7 @@ def group_legend(
     recorded: xr.Dataset | pd.DataFrame | None = None,
 ) -> Legend:
     """
-    Put one legend for all panels below the figure, in as many rows as its width needs.
+    Put one legend for all panels below the figure, in as many rows as its width needs; the figure grows with them.
 
     Parameters
     ----------
@@ -135,11 +139,12 @@ def group_legend(
     """
     handles = []
     small = {} if measured is None else small_groups(measured)
+    short = {} if measured is None else short_names(measured)
     for name, look in styles.items():
         label = look.label or name
         if name in small:
             for number, animal in enumerate(small[name]):
-                handles.append(Line2D([], [], label=f"{label} {animal}", marker=marker_of(number), **look.line))
+                handles.append(Line2D([], [], label=short[animal], marker=marker_of(number), **look.line))
         else:
             handles.append(Line2D([], [], label=label, **look.line))
     for number, name in enumerate(names_of(recorded)):
@@ -152,6 +157,8 @@ def group_legend(
         if legend.get_window_extent().width <= 0.98 * figure.bbox.width or columns == 1:
             break
         legend.remove()
+    # one row has its place in the figure's size; each further one is added to it
+    figure.set_figheight(figure.get_figheight() + (rows - 1) * _LEGEND_ROW_MM / 25.4)
     return legend
 
 

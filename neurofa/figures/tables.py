@@ -309,6 +309,33 @@ def small_groups(values: xr.DataArray | xr.Dataset) -> dict[str, list[str]]:
     return {group: names[groups == group].tolist() for group in small}
 
 
+def short_names(values: xr.DataArray | xr.Dataset) -> dict[str, str]:
+    """
+    Name animals for titles and legends: the label of the group and what tells the animal from others of the group.
+
+    Parameters
+    ----------
+    values : xarray.DataArray or xarray.Dataset
+        Has the coordinates ``group`` (animal) and, where animals have names, ``animal``.
+
+    Returns
+    -------
+    dict of str to str
+        Animal to its short name.
+
+    Examples
+    --------
+    >>> short_names(xr.DataArray([0.0], {"animal": ["big_walk-0"], "group": ("animal", ["big_walk"])}, dims="animal"))
+    {'big_walk-0': 'big walk 0'}
+    """
+    labels, groups = group_labels(values), values.coords["group"].values.astype(str)
+    names = values["animal"].values.astype(str)
+    return {
+        str(name): f"{labels[group]} {name.removeprefix(f'{group}-')}"
+        for name, group in zip(names, groups, strict=True)
+    }
+
+
 def _curve_of_animals(values: xr.DataArray) -> np.ndarray:
     """Name of the curve of each animal within its group: its own in small groups, empty (the mean) in others."""
     small = small_groups(values)
