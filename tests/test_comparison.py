@@ -157,6 +157,30 @@ def test_points_without_a_lag_count_as_missed_and_each_group_on_its_own():
     assert (counts["of"] == 50).all()
 
 
+def test_noise_corrected_measures_are_judged_but_counted_apart():
+    corrected = f"{PV}_noise_corrected"
+    values = {2.0: 0.60, 4.0: 0.50}
+    measured = measured_from({PV: values, corrected: {2.0: 0.80, 4.0: 0.60}})
+    recorded = pd.concat(
+        [
+            curve([0.60, 0.50], [2.0, 4.0], sd=[0.03, 0.03], n=[4, 2]),
+            curve([0.83, 0.70], [2.0, 4.0], sd=[0.06, 0.06], n=[4, 2], measure=corrected),
+        ]
+    )
+    card = curve_scorecard(measured, recorded, {PV: 0.05}, reference_kind="recorded run")
+    assert card[card["measure"] == corrected]["tolerance"].tolist() == [0.05, 0.05]
+    row = count_inside(card).iloc[0]
+    assert (row["inside"], row["of"], row["of_without_overlap"], row["comparable"]) == (2, 2, 2, 2)
+    assert (row["inside_noise_corrected"], row["of_noise_corrected"]) == (1, 2)
+    own = curve_scorecard(measured, recorded, {PV: 0.05, corrected: 0.2}, reference_kind="recorded run")
+    assert own[own["measure"] == corrected]["tolerance"].tolist() == [0.2, 0.2]
+    free = curve_scorecard(measured, recorded, reference_kind="recorded run")
+    spread = np.sqrt((4 + 2) * 0.06**2 / (3 + 1))
+    assert free[free["measure"] == corrected]["tolerance"].to_numpy() == pytest.approx([spread, spread])
+    without = count_inside(card[card["measure"] == PV]).iloc[0]
+    assert (without["inside_noise_corrected"], without["of_noise_corrected"]) == (0, 0)
+
+
 def test_animals_are_averaged_after_their_own_pairs():
     measured = measured_from({PV: {2.0: 0.0}}, n_animals=2, offsets=(0.2, 0.8))
     measured[PV].values[0, 1, 0, 1, 2] = np.nan
@@ -323,6 +347,7 @@ def test_every_recorded_animal_is_a_reference_and_the_run_is_observed_as_each_wa
     of_m0 = card[card["reference"] == "M0 (run two mice)"]
     assert "M0 (recorded)" not in set(of_m0["group"])
     assert {row["of"] for row in card.attrs["counts"]} == {1 + 7 * 3}
+    assert {row["of_noise_corrected"] for row in card.attrs["counts"]} == {3 * 3}
     whole = comparison.read_scorecard(run)
     assert {"recorded curve", "published statistic", "recorded run"} == set(whole["reference_kind"])
     names = {file.stem for file in (run / "figures").glob("*.png")}

@@ -19,6 +19,7 @@ from neurofa.comparison.verdicts import (
     CURVE_MEASURES,
     INTERPRETATION,
     MEASURED_DEFINITIONS,
+    NOISE_CORRECTED,
     count_inside,
     curve_scorecard,
     curves_by_lag,
@@ -166,7 +167,7 @@ def curves_of_recording(
     """
     named = measured.assign_coords(group=("animal", measured[by].values.astype(str)))
     means = curves_by_lag(named, variable)
-    means = means[means["measure"].isin(CURVE_MEASURES)]
+    means = means[means["measure"].isin((*CURVE_MEASURES, *NOISE_CORRECTED))]
     curves = means.rename(
         columns={"group": "animal", "sd_over_pairs": "sd_over_session_pairs", "n_pairs": "n_session_pairs"}
     )

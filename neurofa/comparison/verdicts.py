@@ -67,6 +67,13 @@ CURVE_MEASURES = (
     "angle_procrustes_deg",
 )
 
+#: noise-corrected measure to the one that it corrects: judged against recorded runs, counted apart
+NOISE_CORRECTED = {
+    f"{measure}_noise_corrected": measure
+    for measure in ("population_vector_correlation", "ensemble_rate_correlation", "tuning_curve_correlation")
+}
+MEASURED_DEFINITIONS |= {measure: MEASURED_DEFINITIONS[raw] for measure, raw in NOISE_CORRECTED.items()}
+
 INTERPRETATION = (
     "These curves alone do not tell the mechanisms apart. Cells confused between sessions without any neural drift, "
     "synaptic noise, turnover of synapses, and walking feedback with forgetting can all come about equally close to "
@@ -151,7 +158,8 @@ def curve_scorecard(
         As from `neurofa.references.load_curves`; every animal in it is a reference of its own. A column ``reference``,
         where there is one, names the reference.
     tolerances : mapping of str to float, optional
-        Measure id to tolerance in the measure's unit; else the `pooled_spread` of the recorded curve.
+        Measure id to tolerance in the measure's unit, a noise-corrected one's else that of the measure it corrects;
+        else the `pooled_spread` of the recorded curve.
     reference_kind : str
         One of `CURVE_KINDS`.
     variable : str
@@ -174,8 +182,9 @@ def curve_scorecard(
     rows: list[dict[str, Any]] = []
     names = curves["reference"] if "reference" in curves else curves["animal"] + " (" + curves["citation"] + ")"
     for (reference, measure), curve in curves.assign(reference=names).groupby(["reference", "measure"], sort=False):
-        stated = str(measure) in limits
-        tolerance = limits[str(measure)] if stated else pooled_spread(curve)
+        limit = limits.get(str(measure), limits.get(NOISE_CORRECTED.get(str(measure), "")))
+        stated = limit is not None
+        tolerance = pooled_spread(curve) if limit is None else limit
         source = "stated tolerance" if stated else "tolerance: spread over the recorded session pairs, pooled over lags"
         mine = means[means["measure"] == measure]
         for point in curve.to_dict("records"):
@@ -250,8 +259,9 @@ def count_inside(scorecard: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per reference and group: ``inside`` of ``of`` points, ``inside_without_overlap`` of
-        ``of_without_overlap`` (without `OVERLAP`), and ``comparable`` (points that have a verdict). Points that cannot
-        be compared count in ``of``. References are never added up: two of them may be the same animal.
+        ``of_without_overlap`` (without `OVERLAP`), and ``comparable`` (points that have a verdict). `NOISE_CORRECTED`
+        measures count in none of these, only in ``inside_noise_corrected`` of ``of_noise_corrected``. Points that
+        cannot be compared count in ``of``. References are never added up: two of them may be the same animal.
     """
     columns = ["reference", "reference_kind", "group", "inside", "of", "inside_without_overlap", "of_without_overlap"]
     rows = []
@@ -260,12 +270,15 @@ def count_inside(scorecard: pd.DataFrame) -> pd.DataFrame:
         shared = points[points["group"] == ALL_GROUPS]
         named = points[points["group"] != ALL_GROUPS]
         for group in dict.fromkeys(named["group"]) or [ALL_GROUPS]:
-            own = pd.concat([named[named["group"] == group], shared])
+            every = pd.concat([named[named["group"] == group], shared])
+            apart = every["measure"].isin(NOISE_CORRECTED)
+            own, corrected = every[~apart], every[apart]
             inside, without = own["verdict"] == "inside", own["measure"] != OVERLAP
             counts = [int(inside.sum()), len(own), int((inside & without).sum()), int(without.sum())]
             comparable = int((own["verdict"] != "not comparable").sum())
-            rows.append([reference, kind, group, *counts, comparable])
-    return pd.DataFrame(rows, columns=[*columns, "comparable"])
+            more = [comparable, int((corrected["verdict"] == "inside").sum()), len(corrected)]
+            rows.append([reference, kind, group, *counts, *more])
+    return pd.DataFrame(rows, columns=[*columns, "comparable", "inside_noise_corrected", "of_noise_corrected"])
 
 
 def _row(
