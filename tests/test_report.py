@@ -10,11 +10,12 @@ import pytest
 
 from neurofa import figures, references
 from neurofa.analysis import write_results
-from neurofa.comparison import INTERPRETATION, published_scorecard, write_scorecard
+from neurofa.comparison import INTERPRETATION, count_inside, curve_scorecard, published_scorecard, write_scorecard
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import build_recording, write_recording
 from neurofa.report import brief, write_report
 from neurofa.report.findings import findings
+from neurofa.report.tables import bar
 from tests.synthetic import make_recording
 from tests.test_comparison import shipped_curves_as_measured
 
@@ -86,8 +87,6 @@ def runs(tmp_path_factory):
     _, measured = shipped_curves_as_measured(overlap_shift=0.3)
     measured = measured.assign_coords(group=("animal", ["drifting", "drifting", "stable"]))
     write_results(simulated, {"drift_over_days": measured}, {})
-    from neurofa.comparison import curve_scorecard
-
     write_scorecard(simulated, curve_scorecard(measured, references.load_curves()))
     write_scorecard(simulated, published_scorecard(measured, references.load_references(), area="CA1", species="mouse"))
     small_png(simulated / "figures", "decay", f"Decay of <i>everything</i>. {EVIL}")
@@ -150,6 +149,28 @@ def test_verdicts_are_written_in_words_and_what_cannot_be_compared_is_folded(pag
     folded = text[text.index("Not comparable: 198") :]
     assert "novel on day 1" in folded and "area differs: PPC" in folded
     assert page.tags.count("details") == 4
+    # 198 published statistics, and 50 points of two groups
+    assert "198 of the 298 rows of the scorecard are not comparable" in text
+
+
+def test_the_bar_stands_beside_the_counts_of_the_fifty_points_alone(page):
+    assert "another mouse of the same publication meets 34 of C6M4's 50 points, 28 of 43 without" in page.text
+    fifty = pd.DataFrame({"reference": ["C6M4 (run mouse)"], "of": [50]})
+    assert "34 of C6M4's 50" in bar(fifty)
+    assert bar(fifty.assign(of=29)) == bar(fifty.assign(reference="C6M40 (run mouse)")) == bar(pd.DataFrame()) == ""
+
+
+def test_halves_of_a_session_outside_the_tolerance_have_their_own_sentence():
+    curves, measured = shipped_curves_as_measured(shift=-0.3)
+    name = "split_half_population_vector_correlation"
+    card = curve_scorecard(measured, curves, {name: 0.10})
+    [(_, [points, halves])] = findings(pd.DataFrame(), count_inside(card), {}, card)
+    assert points.startswith("Against C6M4")
+    assert halves.startswith("Halves of a session correlate at 0.34, below the 0.64 ± 0.10 of C6M4")
+    assert halves.endswith("maps are noisier within a session.")
+    card = curve_scorecard(measured, curves, {name: 0.40})
+    [(_, sentences)] = findings(pd.DataFrame(), count_inside(card), {}, card)
+    assert len(sentences) == 1
 
 
 def test_headings_step_down_one_by_one_and_the_language_is_named(runs, page):

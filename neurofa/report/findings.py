@@ -6,11 +6,15 @@ from typing import Any
 import pandas as pd
 
 from neurofa import measures
+from neurofa.comparison.verdicts import CURVE_KINDS
 
+SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
 
 
-def findings(table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+def findings(
+    table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str], scorecard: pd.DataFrame | None = None
+) -> list[tuple[str, list[str]]]:
     """
     Say what came out.
 
@@ -22,6 +26,9 @@ def findings(table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str
         The run's ``counts.csv``; may be empty.
     labels : mapping of str to str
         Group to its name in text; groups that are not in it keep their own.
+    scorecard : pandas.DataFrame, optional
+        Columns as in `neurofa.comparison.COLUMNS`: a group whose correlation of halves of a session is too low or too
+        high says so.
 
     Returns
     -------
@@ -32,6 +39,7 @@ def findings(table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str
     found = []
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
+        sentences += [] if scorecard is None else _of_halves(scorecard, group)
         if sentences:
             found.append((labels.get(group, group.replace("_", " ")), sentences))
     return found
@@ -93,5 +101,17 @@ def _of_counts(counts: pd.DataFrame, group: str) -> list[str]:
     return [
         f"Against {row['reference']}: {row['inside']} of {row['of']} curve points lie within the tolerance, "
         f"{row['inside_without_overlap']} of {row['of_without_overlap']} without the overlap of detected cells."
+        for row in own.to_dict("records")
+    ]
+
+
+def _of_halves(scorecard: pd.DataFrame, group: str) -> list[str]:
+    """The correlation of halves of a session, where it lies outside the tolerance of a recorded one."""
+    own = scorecard[(scorecard["measure"] == SPLIT_HALF) & (scorecard["group"].astype(str) == group)]
+    own = own[own["verdict"].isin(["below", "above"]) & own["reference_kind"].isin(CURVE_KINDS)]
+    meaning = {"below": "maps are noisier within a session", "above": "maps are less noisy within a session"}
+    return [
+        f"Halves of a session correlate at {row['simulated']:.2f}, {row['verdict']} the {row['published']:.2f} ± "
+        f"{row['tolerance']:.2f} of {row['reference']}: {meaning[row['verdict']]}."
         for row in own.to_dict("records")
     ]

@@ -14,11 +14,11 @@ import pandas as pd
 
 import neurofa
 from neurofa.comparison.files import COUNTS_FILE, PROTOCOL_FILE, read_scorecard
-from neurofa.comparison.verdicts import INTERPRETATION
+from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import RECORDING_STORE, load_recording
 from neurofa.report.findings import findings
-from neurofa.report.tables import cards, folded
+from neurofa.report.tables import bar, cards, folded
 
 REPORT_FILE = "report.html"
 _TEMPLATE = "page.html.jinja"
@@ -86,6 +86,7 @@ def _section(folder: Path) -> dict[str, Any]:
     provenance = _provenance(folder)
     scorecard = read_scorecard(folder)
     counts = _table(folder / COUNTS_FILE)
+    counts = counts if counts.empty else count_inside(scorecard)
     facts, simulated = _facts(folder, protocol, provenance)
     labels = _labels(protocol)
     rows = folded(scorecard, labels)
@@ -97,9 +98,11 @@ def _section(folder: Path) -> dict[str, Any]:
         "description": " ".join(str(protocol.get("description", "")).split()),
         "verb": "simulated" if simulated else "recorded",
         "facts": facts,
-        "findings": findings(measured, counts, labels),
+        "findings": findings(measured, counts, labels, scorecard),
         "figures": _figures(folder / "figures"),
         "counts": [row | {"group": labels.get(row["group"], row["group"])} for row in counts.to_dict("records")],
+        "bar": bar(counts),
+        "n_rows": len(scorecard),
         "cards": cards(scorecard, labels),
         "folded": rows,
         "n_folded": sum(row["n"] for row in rows),

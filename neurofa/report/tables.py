@@ -8,6 +8,33 @@ import pandas as pd
 
 from neurofa.comparison.verdicts import ALL_GROUPS, CURVE_MEASURES
 
+_MOUSE, _POINTS = "C6M4", 50
+_BAR = (
+    f"The bar for a model of a mouse: with strict tolerances (the spread over the session pairs of {_MOUSE} alone), "
+    f"another mouse of the same publication meets 34 of {_MOUSE}'s {_POINTS} points, 28 of 43 without the overlap of "
+    "detected cells. With wider tolerances a count is higher, and this bar is none for it."
+)
+
+
+def bar(counts: pd.DataFrame) -> str:
+    """
+    Say how close another real mouse comes, where the points of the mouse that it is known for were counted.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        As from `neurofa.comparison.count_inside`; may be empty.
+
+    Returns
+    -------
+    str
+        One note; empty where all counts are of other animals or of other points.
+    """
+    if counts.empty:
+        return ""
+    of_mouse = counts["reference"].astype(str).str.split(" ").str[0] == _MOUSE
+    return _BAR if (of_mouse & (counts["of"] == _POINTS)).any() else ""
+
 
 def cards(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """
