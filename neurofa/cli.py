@@ -244,19 +244,30 @@ def _stopped_in_words() -> Iterator[None]:
 
 def _conclude(folder: Path) -> None:
     """Say what was found and where it is."""
-    from rich.markup import escape
-    from rich.table import Table
-
     from neurofa.report import LEGEND, brief
 
     rows = brief(folder)
-    table = Table(box=None, pad_edge=False)
-    for column in dict.fromkeys(name for row in rows for name in row):
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(row.get(str(column.header), "")) for column in table.columns))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    counts = [name for name in columns if any(" of " in row.get(name, "") for row in rows)]
     if any(len(row) > 1 for row in rows):
-        _console.print(table, highlight=False)
+        # several references do not fit beside the numbers
+        beside = counts if len(counts) < 2 else []
+        _print_table(rows, [name for name in columns if name not in counts] + beside)
+        if not beside and counts:
+            _print_table(rows, [columns[0], *counts])
         _console.print(LEGEND, style="dim", highlight=False)
     _console.print(f"Run folder: {folder}", highlight=False, markup=False, soft_wrap=True)
     _console.print(f"Report:     {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_table(rows: list[dict[str, str]], columns: list[str]) -> None:
+    """Some columns of a table, a row per group."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(escape(column), no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(row.get(column, "")) for column in columns))
+    _console.print(table, highlight=False)

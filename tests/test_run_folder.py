@@ -53,7 +53,10 @@ def test_a_folder_below_a_file_is_refused(tmp_path):
         create_run("walk", tmp_path / "file" / "run")
 
 
-@pytest.mark.parametrize(("made", "left"), [([], False), (["sessions/batch-0-checkpoint.npz"], True)])
+@pytest.mark.parametrize(
+    ("made", "left"),
+    [([], False), (["sessions/batch-0-checkpoint.npz"], False), (["sessions/batch-0-session-0000.zarr"], True)],
+)
 def test_a_refused_run_leaves_nothing_but_what_was_computed(tmp_path, made, left):
     with pytest.raises(ConfigError, match="no"), new_run("walk", tmp_path / "run") as folder:
         for name in made:
