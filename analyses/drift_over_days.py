@@ -46,15 +46,12 @@ PANELS = {
     "angle_procrustes_deg": ("Maps, Procrustes-aligned", "Angle (degrees)"),
 }
 #: measures to whose decay with lag an exponential is fitted
-FITTED = (
-    "population_vector_correlation",
-    "population_vector_correlation_noise_corrected",
-    "ensemble_rate_correlation",
-    "tuning_curve_correlation",
-)
+FITTED = ("population_vector_correlation", "population_vector_correlation_noise_corrected")
+FITTED += ("ensemble_rate_correlation", "tuning_curve_correlation")
 N_EXAMPLE_CELLS = 24
 #: the one whose half-life gets a bootstrap interval over the animals of a group
 BOOTSTRAPPED = "population_vector_correlation_noise_corrected"
+OF_HALF_LIVES = {"variable": "rate", "condition": BOOTSTRAPPED}
 N_RESAMPLES, FEWEST_RESAMPLED = 2000, 3
 
 
@@ -76,9 +73,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise NeurofaError(
-            "drift needs two sessions of one animal at least, the recording has one; record or import more"
-        )
+        raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()
@@ -101,7 +96,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         measured["performance"].attrs = {"long_name": "stimuli reported correctly", "units": "1"}
     measured = measured.merge(_decay(measured))
     measured["example_maps"] = _example_maps({group: each[place][1] for group, place in shown.items()}, shown, probe)
-    measured.attrs = {"stimuli": _stimuli(probe)}
+    measured.attrs = {"curves": figures.recorded.curves_named(recording)}
     return measured
 
 
@@ -177,12 +172,6 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _stimuli(probe: xr.Dataset) -> str:
-    """Name of the stimulus set where it can be told from its labels."""
-    directions = set(probe["direction"].values.astype(str)) if "direction" in probe.coords else set()
-    return "linear_track" if directions == {"rightward", "leftward"} and "position" in probe.coords else ""
-
-
 def _example_cells(maps: measures.SessionMaps, n_sessions: int) -> np.ndarray:
     """Maps of the cells with the highest peak rates among those seen in the first and most other sessions."""
     seen = np.isfinite(maps.maps).any(axis=1)
@@ -218,15 +207,16 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None = None
         From `measure`.
     recorded : xarray.Dataset or pandas.DataFrame, optional
         The same of a recorded run, or a table of curves with columns measure, lag_days, mean, sd_over_session_pairs.
-        By default the curves that ship with the package, where simulated animals ran on a linear track.
+        By default the curves that ship with the package, where the protocol names them and the rates were observed.
 
     Returns
     -------
     dict of str to neurofa.figures.Drawing
         File name to figure.
     """
-    if recorded is None and measured.attrs.get("stimuli") == "linear_track" and "true_rate" in measured["variable"]:
-        recorded = references.load_curves("ca1_linear_track_curves")
+    halves = bool(np.isfinite(measured[SPLIT_HALF]).any())
+    if recorded is None and halves and measured.attrs.get("curves"):
+        recorded = references.load_curves(measured.attrs["curves"])
     measured = figures.with_lags(measured)
     drawings: dict[str, figures.Drawing] = {}
     layers = measured["layer"].values.tolist()
@@ -237,7 +227,8 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None = None
             drawings[f"drift_sessions{suffix}"] = draw_sessions(measured.sel(layer=layer), recorded)
             if measured.sizes["variable"] > 1:
                 drawings[f"drift_latent_and_observed{suffix}"] = draw_latent(measured.sel(layer=layer))
-        drawings["drift_half_lives"] = draw_half_lives(measured.isel(layer=0))
+        if bool(measured["decay_half_life_days"].isel(layer=0).sel(OF_HALF_LIVES).notnull().any()):
+            drawings["drift_half_lives"] = draw_half_lives(measured.isel(layer=0))
         drawings["drift_cells"] = draw_cells(measured, recorded)
         if "performance" in measured:
             drawings["drift_performance"] = draw_performance(measured)
@@ -248,10 +239,11 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
     """Decay curves, one panel per measure, groups in colour, recorded points over them."""
     observed = measured.sel(variable="rate")
     styles = figures.styles_of(measured)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 100, 2, 4)
+    shown = [name for name in PANELS if bool(np.isfinite(observed[name]).any())]
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 100, 2, 4, len(shown))
     tables = []
-    for ax, (name, (title, label)) in zip(axes, PANELS.items(), strict=True):
-        points = figures.recorded.values_of(recorded, name)
+    for ax, name in zip(axes, shown, strict=True):
+        (title, label), points = PANELS[name], figures.recorded.values_of(recorded, name)
         figures.decay_curve(observed[name], points, ax=ax, styles=styles)
         ax.set_title(title)
         ax.set_ylabel(label)
@@ -261,9 +253,8 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
     figures.group_legend(figure, styles, measured, recorded)
     caption = "Similarity of the maps of two sessions against the days between them. "
     caption += figures.caption_of_groups(observed["population_vector_correlation"])
-    return figures.Drawing(
-        figure, pd.concat(tables, ignore_index=True), caption + figures.recorded.caption_of(recorded)
-    )
+    caption += figures.recorded.caption_of(recorded)
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
 
 def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None) -> figures.Drawing:
@@ -275,9 +266,10 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | No
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     caption = (
         "Population-vector correlation of the observed maps of every pair of sessions, mean over the animals of a "
-        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). "
-        "On the diagonal: the correlation of the two halves of a session, which have half the repeats each."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself)."
     )
+    if bool(np.isfinite(measured[SPLIT_HALF]).any()):
+        caption += " On the diagonal: the correlation of the halves of a session, which have half the repeats each."
     return figures.Drawing(figure, numbers, caption)
 
 
@@ -300,7 +292,11 @@ def draw_cells(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
     figures.panel_letters(axes if len(axes) > 1 else [], left=15)
     numbers = pd.concat(tables, ignore_index=True)[["group", "animal", "cell", "session", "stimulus", "rate"]]
     direction = panels[0][1].coords.get("direction")
-    order = "stimuli in their order" if direction is None else f"positions {', then '.join(_in_turn(direction))}"
+    order = (
+        "stimuli in their order"
+        if direction is None
+        else f"positions {', then '.join(pd.unique(direction.values.astype(str)))}"
+    )
     caption = (
         f"Observed maps of {panels[0][1].sizes['cell']} cells of one animal (n = 1) per panel in every session, from "
         f"left to right (within a session: {order}): the cells with the highest peak rates among those detected in the "
@@ -318,11 +314,6 @@ def _example(measured: xr.Dataset, group: str) -> xr.DataArray:
     return maps.isel(session=kept).assign_coords(day=("session", days[kept]))
 
 
-def _in_turn(direction: xr.DataArray) -> list[str]:
-    """Directions in the order of the stimuli."""
-    return list(dict.fromkeys(direction.values.astype(str).tolist()))
-
-
 def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     """Task performance against day."""
     styles = figures.styles_of(measured)
@@ -330,14 +321,18 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     figures.performance_over_days(measured["performance"], ax=axes[0], styles=styles)
     axes[0].set_ylim(min(0.8, axes[0].get_ylim()[0]), 1.01)
     figures.group_legend(figure, styles, measured)
-    caption = "Fraction of stimuli that the animal's own output reports correctly in the probe of each session. "
+    caption = (
+        "Fraction of stimuli that the animal's own output reports correctly in the probe of each session: its largest "
+        "output is within the tolerance of the stimulus set (linear track: the right direction, at most "
+        "tolerance_bins off, by default one bin). "
+    )
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
 
 
 def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
     """Half-life of the decay of every animal, beside the fit to the group's mean curve."""
-    times = measured["decay_half_life_days"].sel(variable="rate", condition=BOOTSTRAPPED)
+    times = measured["decay_half_life_days"].sel(OF_HALF_LIVES)
     groups = measured["fitted_group"].values.tolist()
     fitted = dict(zip(groups, measured["half_life_of_groups"].values.tolist(), strict=True))
     longest = 10 * float(measured["day"].max())
@@ -348,9 +343,8 @@ def draw_half_lives(measured: xr.Dataset) -> figures.Drawing:
     caption = (
         "Half-life of the noise-corrected population-vector correlation, exponential fit A exp(-lag / tau). Dots: "
         f"animals ({figures.sizes_text(times)}); black: fit to the group's mean curve, "
-        "with the 95 % bootstrap interval over animals "
-        f"({N_RESAMPLES} resamples; {FEWEST_RESAMPLED} animals at least). Triangles with their number: animals without "
-        f"decay, or above {longest:g} days."
+        f"with the 95 % bootstrap interval over animals ({N_RESAMPLES} resamples; {FEWEST_RESAMPLED} animals at "
+        f"least). Triangles with their number: animals without decay, or above {longest:g} days."
     )
     return figures.Drawing(figure, pd.concat([animals, of_groups], ignore_index=True), caption)
 
@@ -361,6 +355,7 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
     curves = {"observed": measured[name].sel(variable="rate")}
     curves["observed, noise-corrected"] = measured[f"{name}_noise_corrected"].sel(variable="rate")
     curves |= {VARIABLES[v]: measured[name].sel(variable=v) for v in measured["variable"].values if v != "rate"}
+    curves = {what: values for what, values in curves.items() if bool(np.isfinite(values).any())}
     styles = figures.styles_of(measured)
     families = [group for group, look in styles.items() if look.control_of not in styles]
     columns = min(3, len(families))
@@ -382,19 +377,22 @@ def draw_latent(measured: xr.Dataset) -> figures.Drawing:
         ax.set_ylim(lowest, 1.03)
     figures.panel_letters(axes if len(families) > 1 else [])
     figures.group_legend(figure, {what: figures.GroupStyle(colour, label=what) for what, colour in colours.items()})
+    corrected = (
+        "of observed rates corrected for noise by split halves, " if "observed, noise-corrected" in curves else ""
+    )
     caption = (
-        "What observation adds to drift: population-vector correlation of observed rates, of observed rates corrected "
-        "for noise by split halves, and of the true rates behind them, with and without the session's input gains. "
-        "Solid: the group named first; dashed: its control. "
+        f"What observation adds to drift: population-vector correlation of observed rates, {corrected}and of the true "
+        "rates behind them, with and without the session's input gains. Solid: the group named first; dashed: its "
+        f"control. {figures.caption_of_groups(curves['observed'])}"
     )
-    return figures.Drawing(
-        figure, pd.concat(tables, ignore_index=True), caption + figures.caption_of_groups(curves["observed"])
-    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
 
 def _matrix_with_split_half(part: xr.Dataset) -> xr.DataArray:
     """Mean matrix over animals, with the correlation of halves on the diagonal."""
     observed = figures.recorded.first_layer(part)
     matrix = observed["population_vector_correlation"].mean("animal", keep_attrs=True).copy()
-    matrix.values[np.diag_indices(matrix.sizes["session_a"])] = observed[SPLIT_HALF].mean("animal").values
+    halves = observed[SPLIT_HALF].mean("animal").values
+    if np.isfinite(halves).any():
+        matrix.values[np.diag_indices(len(halves))] = halves
     return matrix.reset_coords(drop=True)

@@ -198,12 +198,27 @@ def test_numbers_beside_the_decay_figure_are_those_of_the_summary(done):
     np.testing.assert_allclose(both["lower"], both["lower_summary"], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("n_bins", "n_repeats", "drawn"), [(20, 4, True), (19, 4, False), (20, 1, False)])
+def test_shipped_curves_are_drawn_where_named_and_comparable(n_bins, n_repeats, drawn):
+    drift = find_analysis("drift_over_days")
+    tree = make_recording(n_sessions=3, n_bins=n_bins, n_units=10, n_repeats=n_repeats)
+    assert "recorded" not in set(drift.plot(drift.measure(tree))["drift_decay"].numbers["source"])
+    tree.attrs["protocol"] = '[references]\ntables = ["ca1_linear_track_curves"]\n'
+    drawings = drift.plot(drift.measure(tree))
+    numbers = drawings["drift_decay"].numbers
+    assert ("recorded" in set(numbers["source"])) is drawn
+    if n_repeats == 1:
+        assert "drift_half_lives" not in drawings
+        assert not any("halves" in drawing.caption for drawing in drawings.values())
+        assert len(drawings["drift_decay"].figure.axes) == numbers["measure"].nunique()
+
+
 def test_recorded_points_are_drawn_from_the_package_or_from_a_recorded_run(recording, done):
     drift = find_analysis("drift_over_days")
-    measured = done[1]["drift_over_days"]
-    numbers = drift.plot(measured)["drift_decay"].numbers
+    measured = done[1]["drift_over_days"].assign_attrs(curves="ca1_linear_track_curves")
+    shipped = drift.plot(measured)["drift_decay"].numbers.query("source == 'recorded'")
     curves = neurofa.references.load_curves("ca1_linear_track_curves")
-    shipped = numbers[(numbers["source"] == "recorded") & (numbers["measure"] == "angle_unaligned_deg")]
+    shipped = shipped[shipped["measure"] == "angle_unaligned_deg"]
     expected = curves[curves["measure"] == "angle_unaligned_deg"].sort_values("lag_days")
     assert shipped["mean"].tolist() == expected["mean"].tolist()
     other = recorded_only(recording)
@@ -292,8 +307,7 @@ def test_user_analysis_beside_a_protocol(recording, tmp_path):
 
 
 def test_a_measured_matrix_can_be_drawn_at_once():
-    recording = make_recording()
-    measured = neurofa.analyse(recording, ["drift_over_days"])["drift_over_days"]
+    measured = neurofa.analyse(make_recording(), ["drift_over_days"])["drift_over_days"]
     correlation = measured["population_vector_correlation"].sel(variable="rate", layer="hidden_1")
     ax = neurofa.figures.decay_curve(correlation)
     assert [container.lines[0].get_xdata().tolist() for container in ax.containers] == [[2, 4, 6]] * 4

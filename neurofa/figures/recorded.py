@@ -1,10 +1,35 @@
 """What was recorded, to be drawn over simulated curves: measured results of a recorded run, or a table of curves."""
 
+import tomllib
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from neurofa.figures.tables import lag_table, with_lags
+
+#: tables of recorded curves that ship, and with how many stimuli they were measured
+CURVE_TABLES = {"ca1_linear_track_curves": 40}
+
+
+def curves_named(recording: xr.DataTree) -> str:
+    """
+    Name the table of recorded curves that may be drawn over a recording.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        Simulated or recorded.
+
+    Returns
+    -------
+    str
+        A name for `neurofa.references.load_curves`: one that the recording's protocol names among its references and
+        that was measured with as many stimuli; empty text where there is none.
+    """
+    references = tomllib.loads(str(recording.attrs.get("protocol", ""))).get("references", {})
+    named, n_stimuli = references.get("tables", []), recording["probe"].sizes["stimulus"]
+    return next((name for name, size in CURVE_TABLES.items() if name in named and size == n_stimuli), "")
 
 
 def values_of(recorded: xr.Dataset | pd.DataFrame | None, measure: str) -> xr.DataArray | pd.DataFrame | None:
