@@ -182,7 +182,7 @@ def main() -> None:
     arguments = [text for text in sys.argv[1:] if text != "--debug"]
     _state["debug"] = len(arguments) < len(sys.argv) - 1
     try:
-        app(arguments)
+        app(arguments, prog_name="neurofa")
     except _USER_ERRORS as error:
         _fail(error, 2)
     except (NeurofaError, MemoryError) as error:
