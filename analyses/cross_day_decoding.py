@@ -130,10 +130,10 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.Dra
         tables += figures.recorded.rows_of(points, name)
     figures.panel_letters(axes if len(axes) > 1 else [])
     figures.group_legend(figure, styles, measured, recorded)
+    same_day = "; lag 0: repeats left out of the maps of their own session" if _has_same_day(measured) else ""
     caption = (
         "Fraction of single repeats whose stimulus is decoded by the most similar map of another session, against the "
-        "days between the two sessions (trained on the earlier or on the later one; lag 0: repeats left out of the "
-        "maps of their own session). Dotted: chance. "
+        f"days between the two sessions (trained on the earlier or on the later one{same_day}). Dotted: chance. "
     )
     caption += figures.caption_of_groups(measured[shown[0]]) + figures.recorded.caption_of(recorded)
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
@@ -157,8 +157,15 @@ def draw_sessions(measured: xr.Dataset, recorded: xr.Dataset | None) -> figures.
     ]
     caption = (
         "Fraction of single repeats whose stimulus is decoded, for every pair of sessions, mean over the animals of a "
-        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself). "
-        "On the diagonal: repeats left out of the maps of their own session."
+        f"group ({figures.sizes_text(measured)}; fewer than three: each by itself)."
     )
+    if _has_same_day(measured):
+        caption += " On the diagonal: repeats left out of the maps of their own session."
     numbers = pd.concat(tables, ignore_index=True)[["panel", "session_a", "session_b", "value"]]
     return figures.Drawing(figure, numbers, caption)
+
+
+def _has_same_day(measured: xr.Dataset) -> bool:
+    """Whether repeats were decoded with the maps of their own session, which takes two repeats."""
+    values = measured["cross_day_decoding_accuracy"].transpose(..., "session_a", "session_b").values
+    return bool(np.isfinite(np.diagonal(values, axis1=-2, axis2=-1)).any())

@@ -200,13 +200,13 @@ def test_numbers_beside_the_decay_figure_are_those_of_the_summary(done):
 
 @pytest.mark.parametrize(("n_bins", "n_repeats", "drawn"), [(20, 4, True), (19, 4, False), (20, 1, False)])
 def test_shipped_curves_are_drawn_where_named_and_comparable(n_bins, n_repeats, drawn):
-    drift = find_analysis("drift_over_days")
+    drift, decoding = find_analysis("drift_over_days"), find_analysis("cross_day_decoding")
     tree = make_recording(n_sessions=3, n_bins=n_bins, n_units=10, n_repeats=n_repeats)
     assert "recorded" not in set(drift.plot(drift.measure(tree))["drift_decay"].numbers["source"])
     tree.attrs["protocol"] = '[references]\ntables = ["ca1_linear_track_curves"]\n'
-    drawings = drift.plot(drift.measure(tree))
-    numbers = drawings["drift_decay"].numbers
-    assert ("recorded" in set(numbers["source"])) is drawn
+    drawings = drift.plot(drift.measure(tree)) | decoding.plot(decoding.measure(tree))
+    assert ("recorded" in set((numbers := drawings["drift_decay"].numbers)["source"])) is drawn
+    assert any("own session" in drawing.caption for drawing in drawings.values()) is (n_repeats > 1)
     if n_repeats == 1:
         assert "drift_half_lives" not in drawings
         assert not any("halves" in drawing.caption for drawing in drawings.values())
@@ -217,8 +217,8 @@ def test_recorded_points_are_drawn_from_the_package_or_from_a_recorded_run(recor
     drift = find_analysis("drift_over_days")
     measured = done[1]["drift_over_days"].assign_attrs(curves="ca1_linear_track_curves")
     shipped = drift.plot(measured)["drift_decay"].numbers.query("source == 'recorded'")
-    curves = neurofa.references.load_curves("ca1_linear_track_curves")
     shipped = shipped[shipped["measure"] == "angle_unaligned_deg"]
+    curves = neurofa.references.load_curves("ca1_linear_track_curves")
     expected = curves[curves["measure"] == "angle_unaligned_deg"].sort_values("lag_days")
     assert shipped["mean"].tolist() == expected["mean"].tolist()
     other = recorded_only(recording)
