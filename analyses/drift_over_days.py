@@ -46,7 +46,7 @@ PANELS = {
     "angle_procrustes_deg": ("Maps, Procrustes-aligned", "Angle (degrees)"),
 }
 #: measures to whose decay with lag an exponential is fitted
-FITTED = ("population_vector_correlation", "population_vector_correlation_noise_corrected")
+FITTED: tuple[str, ...] = ("population_vector_correlation", "population_vector_correlation_noise_corrected")
 FITTED += ("ensemble_rate_correlation", "tuning_curve_correlation")
 N_EXAMPLE_CELLS = 24
 #: the one whose half-life gets a bootstrap interval over the animals of a group
