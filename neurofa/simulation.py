@@ -23,7 +23,7 @@ from neurofa.learning import Learned, Session, learn_session
 from neurofa.members import batches, common_labels
 from neurofa.merging import merge_sessions
 from neurofa.protocol import Protocol
-from neurofa.recording import load_recording
+from neurofa.recording import load_recording, replace_folder
 
 SESSIONS = "sessions"
 #: called with sessions done, sessions in all, and what is going on
@@ -213,9 +213,7 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
     path = sessions / f"batch-{batch}-session-{occasion.number:04d}.zarr"
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     dataset.to_zarr(aside, zarr_format=3, consolidated=False)
-    if path.exists():
-        path.rename(path.with_name(f".{path.name}-old-{uuid.uuid4().hex[:8]}"))
-    aside.rename(path)
+    replace_folder(aside, path)
 
 
 def _record(cohort: Cohort, stimuli: torch.Tensor, learned: Learned, occasion: Occasion, experience: int) -> xr.Dataset:

@@ -227,8 +227,8 @@ def test_one_animal_in_two_folders(good: Path, tmp_path: Path) -> None:
 def test_files_are_closed_after_a_refusal(good: Path, tmp_path: Path) -> None:
     path = Path(shutil.copy(good, tmp_path / "a.nwb"))
     refusal(tmp_path, velocity_series="absent")
-    with h5py.File(path, "r+"):  # fails while the file is open for reading
-        pass
+    with h5py.File(path, "r+") as file:  # fails while the file is open for reading
+        assert file.mode == "r+"
 
 
 @pytest.mark.parametrize(

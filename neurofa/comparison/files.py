@@ -10,10 +10,10 @@ import pandas as pd
 from neurofa.comparison.verdicts import COLUMNS, count_inside
 from neurofa.errors import RunFolderError
 from neurofa.references import beside
+from neurofa.run_folder import PROTOCOL_FILE
 
 SCORECARD_FILE = "scorecard.csv"
 COUNTS_FILE = "counts.csv"
-PROTOCOL_FILE = "protocol.toml"
 
 
 def write_scorecard(folder: Path, rows: pd.DataFrame) -> None:

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 import neurofa
-from neurofa.comparison.files import COUNTS_FILE, PROTOCOL_FILE, read_scorecard
+from neurofa.comparison.files import COUNTS_FILE, read_scorecard
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import RECORDING_STORE, load_recording
 from neurofa.report.findings import findings
 from neurofa.report.tables import bar, cards, folded
+from neurofa.run_folder import PROTOCOL_FILE
 
 REPORT_FILE = "report.html"
 _TEMPLATE = "page.html.jinja"
