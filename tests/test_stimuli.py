@@ -199,3 +199,39 @@ def test_a_set_that_returns_something_else_is_refused_in_one_sentence(
 def test_a_stimulus_set_says_what_is_wrong_with_itself() -> None:
     with pytest.raises(ConfigError, match="stimulus set 'mine' must give targets as a numpy array, got int"):
         Stimuli(np.ones((2, 2)), 3).check("mine")  # type: ignore[arg-type]
+
+
+def sequences(**given: Any) -> Stimuli:
+    """Two sequences of three moments."""
+    return Stimuli(np.ones((2, 3, 4)), np.ones((2, 3, 1)), **given)
+
+
+@pytest.mark.parametrize(
+    ("stimuli", "message"),
+    [
+        (Stimuli(np.ones((2, 3)), np.ones((2, 2)), threshold=0.5), "a threshold and 2 outputs; a threshold needs a s"),
+        (Stimuli(np.ones((2, 3)), np.ones((2, 1)), threshold=np.nan), "gave the threshold nan, expected a finite num"),
+        (
+            Stimuli(np.ones((2, 3)), np.ones((2, 1)), np.ones((2, 1), bool), threshold=0.0),
+            r"'acceptable' \(2, 1\), expected \(2, 2\)",
+        ),
+        (Stimuli(np.ones((2, 3)), np.ones((2, 1)), held_out=np.zeros(3, bool)), r"'held_out' \(3,\) of bool, expec"),
+        (Stimuli(np.ones((2, 3)), np.ones((2, 1)), held_out=np.zeros(2)), r"'held_out' \(2,\) of float64, expected"),
+        (Stimuli(np.ones((2, 3)), np.ones((2, 1)), held_out=np.ones(2, bool)), "holds all stimuli out; leave at lea"),
+        (Stimuli(np.ones((2, 3)), np.ones((2, 1)), counts=np.ones((2, 3), bool)), "gave 'counts' without time"),
+        (Stimuli(np.ones((2, 3, 4)), np.ones((2, 1))), r"gave inputs \(2, 3, 4\) and targets \(2, 1\); expected"),
+        (Stimuli(np.ones((2, 3, 4)), np.ones((2, 2, 1))), r"gave inputs \(2, 3, 4\) and targets \(2, 2, 1\); exp"),
+        (sequences(private=True), "gave private sequences; private stimuli need inputs"),
+        (sequences(counts=np.ones((2, 4), bool)), r"'counts' \(2, 4\) of bool, expected \(2, 3\)"),
+        (sequences(counts=np.eye(2, 3).astype(bool)[[0, 0]] & np.array([[True], [False]])), "output never counts"),
+    ],
+)
+def test_what_is_held_out_private_thresholded_or_timed_is_checked(stimuli: Stimuli, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        stimuli.check("mine")
+
+
+def test_possible_sequences_and_masks_pass_the_check() -> None:
+    counts = np.array([[False, False, True], [True, False, True]])
+    sequences(counts=counts, acceptable=np.ones((2, 2), bool), threshold=0.0).check("mine")
+    Stimuli(np.ones((2, 3)), np.ones((2, 1)), held_out=np.array([True, False]), private=True).check("mine")

@@ -20,19 +20,33 @@ class Stimuli:
     Attributes
     ----------
     inputs : numpy.ndarray
-        (stimulus, input): rates of the input units, a.u.
+        (stimulus, input): rates of the input units, a.u.; of sequences (stimulus, time, input).
     targets : numpy.ndarray
-        (stimulus, output): what the network should put out.
+        (stimulus, output): what the network should put out, a.u.; of sequences (stimulus, time, output).
     acceptable : numpy.ndarray or None
-        (stimulus, output) bool: the report, the largest output, is correct where this is True; None = no report.
+        (stimulus, report) bool: the report is correct where this is True; None = no report. The report is the largest
+        output, of sequences that of the mean output over the time that counts; with a threshold see there.
     labels : dict of str to numpy.ndarray
         (stimulus,): coordinates of the stimuli, the same in every animal.
+    held_out : numpy.ndarray or None
+        (stimulus,) bool: shown in the probe only, never learned; None = all are learned.
+    private : bool
+        Every stimulus reaches the first hidden layer through synapses of its own: ``inputs`` (stimulus, unit) are then
+        these synapses at birth, and so the drives of the hidden units.
+    counts : numpy.ndarray or None
+        (stimulus, time) bool: when the output of a sequence counts; None = always.
+    threshold : float or None
+        For a single output: above it the report is 1, else 0, and ``acceptable`` has these two columns.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     acceptable: np.ndarray | None = None
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    held_out: np.ndarray | None = None
+    private: bool = False
+    counts: np.ndarray | None = None
+    threshold: float | None = None
 
     def check(self, kind: str) -> None:
         """
@@ -48,29 +62,67 @@ class Stimuli:
         ConfigError
             Where arrays do not fit each other or hold NaN.
         """
-        for name in ("inputs", "targets", "acceptable"):
+        for name in ("inputs", "targets", "acceptable", "held_out", "counts"):
             value: object = getattr(self, name)
-            if not isinstance(value, np.ndarray) and not (name == "acceptable" and value is None):
+            if not isinstance(value, np.ndarray) and (name in ("inputs", "targets") or value is not None):
                 raise ConfigError(
                     f"stimulus set '{kind}' must give {name} as a numpy array, got {type(value).__name__}"
                 )
         n_stimuli = len(self.inputs) if self.inputs.ndim else 0
-        if n_stimuli < 1 or self.inputs.ndim != 2 or self.targets.ndim != 2 or self.targets.shape[0] != n_stimuli:
+        dimensions = self.inputs.ndim
+        same = dimensions in (2, 3) and self.targets.shape[:-1] == self.inputs.shape[:-1]
+        if n_stimuli < 1 or self.targets.ndim != dimensions or not same or not self.inputs.size:
             raise ConfigError(
                 f"stimulus set '{kind}' gave inputs {self.inputs.shape} and targets {self.targets.shape}; "
-                "expected (stimulus, input) and (stimulus, output) with the same number of stimuli"
+                "expected (stimulus, input) and (stimulus, output) with the same number of stimuli, "
+                "or (stimulus, time, input) and (stimulus, time, output)"
             )
         if not (np.isfinite(self.inputs).all() and np.isfinite(self.targets).all()):
             raise ConfigError(f"stimulus set '{kind}' gave values that are not finite numbers; check its parameters")
-        if self.acceptable is not None and self.acceptable.shape != self.targets.shape:
-            raise ConfigError(
-                f"stimulus set '{kind}' gave 'acceptable' {self.acceptable.shape}, expected {self.targets.shape}"
-            )
+        self._check_reports(kind, n_stimuli)
+        self._check_masks(kind, n_stimuli)
         for name, values in self.labels.items():
             if np.shape(values) != (n_stimuli,):
                 raise ConfigError(
                     f"stimulus set '{kind}' gave label '{name}' {np.shape(values)}, expected ({n_stimuli},)"
                 )
+
+    def _check_reports(self, kind: str, n_stimuli: int) -> None:
+        """Check what can be reported."""
+        n_outputs = self.targets.shape[-1]
+        if self.threshold is not None and n_outputs != 1:
+            raise ConfigError(
+                f"stimulus set '{kind}' gave a threshold and {n_outputs} outputs; a threshold needs a single output"
+            )
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise ConfigError(f"stimulus set '{kind}' gave the threshold {self.threshold}, expected a finite number")
+        expected = (n_stimuli, n_outputs if self.threshold is None else 2)
+        if self.acceptable is not None and self.acceptable.shape != expected:
+            raise ConfigError(f"stimulus set '{kind}' gave 'acceptable' {self.acceptable.shape}, expected {expected}")
+
+    def _check_masks(self, kind: str, n_stimuli: int) -> None:
+        """Check what is held out, what is private, and when outputs count."""
+        sequences = self.inputs.ndim == 3
+        if self.private and sequences:
+            raise ConfigError(
+                f"stimulus set '{kind}' gave private sequences; private stimuli need inputs (stimulus, unit)"
+            )
+        if self.counts is not None and not sequences:
+            raise ConfigError(
+                f"stimulus set '{kind}' gave 'counts' without time; leave it out, or give sequences"
+            )
+        for name, value, shape in (
+            ("held_out", self.held_out, (n_stimuli,)),
+            ("counts", self.counts, self.inputs.shape[:-1]),
+        ):
+            if value is not None and (value.shape != shape or value.dtype != np.bool_):
+                raise ConfigError(
+                    f"stimulus set '{kind}' gave '{name}' {value.shape} of {value.dtype}, expected {shape} of bool"
+                )
+        if self.held_out is not None and self.held_out.all():
+            raise ConfigError(f"stimulus set '{kind}' holds all stimuli out; leave at least one to learn")
+        if self.counts is not None and not self.counts.any(1).all():
+            raise ConfigError(f"stimulus set '{kind}' gave a sequence whose output never counts; see 'counts'")
 
 
 StimulusSet = Callable[..., Stimuli]
