@@ -1,5 +1,9 @@
-"""Measures of drift: pure functions of arrays, for simulated and for recorded animals alike."""
+"""Measures of drift, alignment and information: pure functions of arrays, for simulated and recorded animals alike."""
 
+from neurofa.measures.alignment import angle_deg as angle_deg
+from neurofa.measures.alignment import angle_to_bp_deg as angle_to_bp_deg
+from neurofa.measures.alignment import angle_weights_feedback_deg as angle_weights_feedback_deg
+from neurofa.measures.alignment import half_change_step as half_change_step
 from neurofa.measures.angles import angle_procrustes_deg as angle_procrustes_deg
 from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
@@ -17,6 +21,11 @@ from neurofa.measures.fits import ExponentialFit as ExponentialFit
 from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
 from neurofa.measures.fits import decay_time_constants as decay_time_constants
 from neurofa.measures.fits import fit_exponential as fit_exponential
+from neurofa.measures.information import BinnedInformation as BinnedInformation
+from neurofa.measures.information import LinearReadout as LinearReadout
+from neurofa.measures.information import best_linear_readout as best_linear_readout
+from neurofa.measures.information import target_information_binned as target_information_binned
+from neurofa.measures.information import target_information_gaussian as target_information_gaussian
 from neurofa.measures.maps import SessionMaps as SessionMaps
 from neurofa.measures.maps import session_maps as session_maps
 from neurofa.measures.noise_corrected import (
@@ -29,6 +38,8 @@ from neurofa.measures.noise_corrected import (
     tuning_curve_correlation_noise_corrected as tuning_curve_correlation_noise_corrected,
 )
 from neurofa.measures.parallel import each_animal as each_animal
+from neurofa.measures.proportions import ProportionInterval as ProportionInterval
+from neurofa.measures.proportions import proportion_and_interval as proportion_and_interval
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag
