@@ -28,7 +28,7 @@ class LinearReadout(NamedTuple):
         1 - (squared errors) / (squared deviations of the target from its mean), both summed over samples and outputs;
         NaN for a constant target.
     accuracy : float
-        Fraction of samples whose largest output is right; NaN for one output.
+        Fraction of samples whose report is right; NaN for one output without a threshold.
     """
 
     mse: float
@@ -58,6 +58,7 @@ def best_linear_readout(
     fitted_on: ArrayLike | None = None,
     tested_on: ArrayLike | None = None,
     acceptable: ArrayLike | None = None,
+    threshold: float | None = None,
 ) -> LinearReadout:
     """
     Linear regression (with intercept) from hidden activity to the target.
@@ -75,8 +76,11 @@ def best_linear_readout(
         Samples of the fit; by default all.
     tested_on : (sample,) bool, optional
         Samples on which the readout is judged; by default those of the fit.
-    acceptable : (sample, output) bool, optional
-        Largest outputs that count as right; by default the one that is largest in the target.
+    acceptable : (sample, report) bool, optional
+        Reports that count as right, one column per output; by default the report of the target itself. The report is
+        the largest output.
+    threshold : float, optional
+        For one output: above it the report is 1, else 0, and `acceptable` has these two columns.
 
     Returns
     -------
@@ -109,9 +113,10 @@ def best_linear_readout(
     deviations = float(np.square(wanted - _mean(wanted)).sum())
     r2 = 1 - errors / deviations if deviations > ROUNDING * np.square(wanted).sum() else np.nan
     accuracy = np.nan
-    if wanted.shape[1] > 1:
-        right = _acceptable(acceptable, wanted, tested)
-        accuracy = float(right[np.arange(len(output)), output.argmax(axis=1)].mean())
+    if wanted.shape[1] > 1 or threshold is not None:
+        right = _acceptable(acceptable, wanted, tested, threshold)
+        report = output.argmax(axis=1) if threshold is None else (output[:, 0] > threshold).astype(np.int64)
+        accuracy = float(right[np.arange(len(output)), report].mean())
     return LinearReadout(errors / wanted.size, r2, accuracy)
 
 
@@ -257,15 +262,27 @@ def _mask(mask: ArrayLike | None, n_samples: int, name: str) -> NDArray[np.bool_
     return chosen
 
 
-def _acceptable(acceptable: ArrayLike | None, wanted: Floats, tested: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Right outputs (tested sample, output)."""
+def _acceptable(
+    acceptable: ArrayLike | None, wanted: Floats, tested: NDArray[np.bool_], threshold: float | None
+) -> NDArray[np.bool_]:
+    """Right reports (tested sample, report)."""
+    if threshold is not None and wanted.shape[1] != 1:
+        raise ShapeError(f"a threshold needs one output, got {wanted.shape[1]}; leave it out")
     if acceptable is None:
-        largest: NDArray[np.bool_] = wanted == wanted.max(axis=1, keepdims=True)
-        return largest
-    right = np.asarray(acceptable, dtype=bool)
-    if right.shape != (len(tested), wanted.shape[1]):
-        raise ShapeError(f"acceptable must be {(len(tested), wanted.shape[1])} like the target, got {right.shape}")
+        return _reports_of(wanted, threshold)
+    right: NDArray[np.bool_] = np.asarray(acceptable, dtype=bool)
+    expected = (len(tested), wanted.shape[1] if threshold is None else 2)
+    if right.shape != expected:
+        raise ShapeError(f"acceptable must be {expected}, one column per report, got {right.shape}")
     return right[tested]
+
+
+def _reports_of(wanted: Floats, threshold: float | None) -> NDArray[np.bool_]:
+    """What the target itself reports (sample, report)."""
+    if threshold is None:
+        reported: NDArray[np.bool_] = wanted == wanted.max(axis=1, keepdims=True)
+        return reported
+    return np.hstack([wanted <= threshold, wanted > threshold])
 
 
 def _regression(rates: Floats, wanted: Floats) -> Floats:
