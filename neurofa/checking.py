@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -12,6 +13,9 @@ from neurofa.catalogue import did_you_mean
 
 #: a number for all animals of a group, or one number per animal
 PerAnimal = float | tuple[float, ...]
+
+#: marks a text parameter of a function as the place of a file or folder: ``Field(json_schema_extra=PLACE)``
+PLACE: dict[str, Any] = {"place": True}
 
 _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "ge": ("at least", lambda value, bound: value >= bound),
@@ -119,6 +123,49 @@ def parameters_model(function: Callable[..., Any]) -> type[Settings]:
         fields[name] = (hints.get(name, Any), ... if default is inspect.Parameter.empty else default)
     model: type[Settings] = create_model(getattr(function, "__name__", "parameters"), __base__=Settings, **fields)
     return model
+
+
+def places(function: Callable[..., Any]) -> list[str]:
+    """
+    Parameters of a function that say where a file or folder is, relative to the protocol's folder or absolute.
+
+    Parameters
+    ----------
+    function : callable
+        See `PLACE`.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    fields = parameters_model(function).model_fields
+    return [name for name, info in fields.items() if (info.json_schema_extra or {}) == PLACE]
+
+
+def placed(function: Callable[..., Any], parameters: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """
+    Parameters with which a function is called.
+
+    Parameters
+    ----------
+    function : callable
+        Some of its parameters may be places.
+    parameters : mapping
+        As the protocol gives them.
+    folder : str
+        The protocol's folder.
+
+    Returns
+    -------
+    dict
+        Places that exist below the protocol's folder are given from there; all else is left as it is.
+    """
+    given = dict(parameters)
+    for name in places(function):
+        if given.get(name) and (Path(folder) / given[name]).exists():
+            given[name] = str(Path(folder) / given[name])
+    return given
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurofa import seeds
 from neurofa.catalogue import blamed_on
+from neurofa.checking import placed
 from neurofa.errors import ConfigError
 from neurofa.protocol import Protocol
 from neurofa.settings import stimulus_set
@@ -137,7 +138,8 @@ def animal_stimuli(member: Member) -> Stimuli:
     own = member.protocol.stimuli
     generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
     with blamed_on(own.kind, "stimulus set"):
-        stimuli: Any = stimulus_set(own.kind, own.folder)(generator, **own.parameters())
+        show = stimulus_set(own.kind, own.folder)
+        stimuli: Any = show(generator, **placed(show, own.parameters(), own.folder))
     if not isinstance(stimuli, Stimuli):
         raise ConfigError(
             f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"

@@ -12,10 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from neurofa.checking import places
 from neurofa.errors import NeurofaError, RunFolderError
 from neurofa.protocol import Protocol, load_protocol, protocol_from
 from neurofa.protocol_text import protocol_text
 from neurofa.provenance import write_aside
+from neurofa.settings import stimulus_set
 
 PROTOCOL_FILE = "protocol.toml"
 _LOCK = ".lock"
@@ -184,19 +186,22 @@ def store_protocol(protocol: Protocol, folder: Path) -> Protocol:
     source = Path(protocol.folder or ".")
     values = _with_files(protocol.as_dict(), source, folder)
     for table in (values, *values["groups"].values()):
-        _point_from(folder, source, table.get("observation", {}))
+        _point_from(folder, source, table.get("observation", {}), ["occupancy"])
+        stimuli = table.get("stimuli", {})
+        shown = stimulus_set(stimuli.get("kind", values["stimuli"]["kind"]), str(folder))
+        _point_from(folder, source, stimuli, places(shown))
     stored = protocol_from(values, folder=folder.resolve())
     write_aside(folder / PROTOCOL_FILE, protocol_text(stored))
     return stored
 
 
-def _point_from(folder: Path, source: Path, observation: dict[str, Any]) -> None:
-    """Name the recording whose occupancy is taken as seen from the run folder."""
-    occupancy = observation.get("occupancy", "task")
-    if occupancy != "task" and (source / occupancy).exists():
-        observation["occupancy"] = os.path.relpath((source / occupancy).resolve(), folder.resolve())
-    elif occupancy != "task" and Path(occupancy).exists():
-        observation["occupancy"] = os.path.relpath(Path(occupancy).resolve(), folder.resolve())
+def _point_from(folder: Path, source: Path, table: dict[str, Any], keys: list[str]) -> None:
+    """Name what stands outside of the run folder, such as a recording, as seen from there."""
+    for key in keys:
+        given = table.get(key, "")
+        found = [place for place in (source / given, Path(given)) if place.exists()]
+        if given not in ("", "task") and found:
+            table[key] = os.path.relpath(found[0].resolve(), folder.resolve())
 
 
 def read_protocol(folder: Path) -> Protocol:

@@ -108,9 +108,7 @@ class Stimuli:
                 f"stimulus set '{kind}' gave private sequences; private stimuli need inputs (stimulus, unit)"
             )
         if self.counts is not None and not sequences:
-            raise ConfigError(
-                f"stimulus set '{kind}' gave 'counts' without time; leave it out, or give sequences"
-            )
+            raise ConfigError(f"stimulus set '{kind}' gave 'counts' without time; leave it out, or give sequences")
         for name, value, shape in (
             ("held_out", self.held_out, (n_stimuli,)),
             ("counts", self.counts, self.inputs.shape[:-1]),
@@ -137,7 +135,18 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     dict of str to callable
         By name.
     """
+    from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
     from neurofa.stimuli.patterns import patterns
+    from neurofa.stimuli.twelve_bits import twelve_bits
+    from neurofa.stimuli.uniform_samples import uniform_samples
+    from neurofa.stimuli.xor import xor
 
-    return {"linear_track": linear_track, "patterns": patterns}
+    return {
+        "linear_track": linear_track,
+        "patterns": patterns,
+        "xor": xor,
+        "twelve_bits": twelve_bits,
+        "digits": digits,
+        "uniform_samples": uniform_samples,
+    }
