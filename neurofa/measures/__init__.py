@@ -28,6 +28,7 @@ from neurofa.measures.information import target_information_binned as target_inf
 from neurofa.measures.information import target_information_gaussian as target_information_gaussian
 from neurofa.measures.maps import SessionMaps as SessionMaps
 from neurofa.measures.maps import session_maps as session_maps
+from neurofa.measures.neighbours import target_information_neighbours as target_information_neighbours
 from neurofa.measures.noise_corrected import (
     ensemble_rate_correlation_noise_corrected as ensemble_rate_correlation_noise_corrected,
 )

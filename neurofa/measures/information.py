@@ -97,7 +97,7 @@ def best_linear_readout(
     >>> best_linear_readout([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).r2
     1.0
     """
-    rates, wanted = _samples(hidden, target)
+    rates, wanted = samples_of(hidden, target)
     fitted = _mask(fitted_on, len(rates), "fitted_on")
     tested = fitted if tested_on is None else _mask(tested_on, len(rates), "tested_on")
     known, judged = (array if fitted.all() else array[fitted] for array in (rates, wanted))
@@ -160,8 +160,8 @@ def target_information_gaussian(hidden: ArrayLike, target: ArrayLike) -> float:
     >>> round(target_information_gaussian((signal + noise)[:, None], signal), 6)
     0.5
     """
-    labels = _labels(target)
-    rates, wanted = _samples(hidden, target if labels is None else _one_hot(labels))
+    labels = labels_of(target)
+    rates, wanted = samples_of(hidden, target if labels is None else _one_hot(labels))
     if not rates.size or not np.isfinite(rates.sum() + wanted.sum()):
         return np.nan
     rates, wanted = rates - _mean(rates), wanted - _mean(wanted)
@@ -216,8 +216,8 @@ def target_information_binned(hidden: ArrayLike, target: ArrayLike, width: float
     """
     if not width > 0:
         raise ConfigError(f"the width of bins must be positive, got {width}")
-    labels = _labels(target)
-    rates, wanted = _samples(hidden, target if labels is None else labels[:, None])
+    labels = labels_of(target)
+    rates, wanted = samples_of(hidden, target if labels is None else labels[:, None])
     if not rates.size or not np.isfinite(rates.sum() + wanted.sum()):
         return BinnedInformation(np.nan, np.nan)
     of_target, n_target = _joint_label(_bins(wanted, width) if labels is None else labels[None])
@@ -231,8 +231,27 @@ def target_information_binned(hidden: ArrayLike, target: ArrayLike, width: float
     return BinnedInformation(information, ceiling)
 
 
-def _samples(hidden: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
-    """Activity (sample, unit) and target (sample, output) as double precision, of equally many samples."""
+def samples_of(hidden: ArrayLike, target: ArrayLike) -> tuple[Floats, Floats]:
+    """
+    Arrange activity and target in double precision.
+
+    Parameters
+    ----------
+    hidden : (sample, unit)
+        Activity.
+    target : (sample, output) or (sample,)
+        Target.
+
+    Returns
+    -------
+    rates, wanted : (sample, unit), (sample, output)
+        Of equally many samples.
+
+    Raises
+    ------
+    ShapeError
+        Where they are not.
+    """
     rates, wanted = np.asarray(hidden, dtype=np.float64), np.asarray(target, dtype=np.float64)
     if wanted.ndim == 1:
         wanted = wanted[:, None]
@@ -297,8 +316,20 @@ def _regression(rates: Floats, wanted: Floats) -> Floats:
     return weights
 
 
-def _labels(target: ArrayLike) -> NDArray[np.int64] | None:
-    """Classes numbered from 0, where the target is one label per sample; None for values."""
+def labels_of(target: ArrayLike) -> NDArray[np.int64] | None:
+    """
+    Number the classes of a target of labels.
+
+    Parameters
+    ----------
+    target : (sample, output) or (sample,)
+        Target.
+
+    Returns
+    -------
+    (sample,) int or None
+        Classes from 0 on, where there is one whole number, bool or text per sample; None for values.
+    """
     array = np.asarray(target)
     if array.ndim != 1 or array.dtype.kind == "f":
         return None
