@@ -11,12 +11,26 @@ from torch import Tensor
 
 from neurofa.catalogue import blamed_on
 from neurofa.draws import Draws
-from neurofa.errors import ConfigError, DivergenceError
-from neurofa.learning import reports
+from neurofa.errors import ConfigError
+from neurofa.learning import Learned, Session, learn_session, reports
 from neurofa.members import Member, animal_stimuli, is_number, is_on, refuse_unequal
 from neurofa.networks import Layer, Network, forward, propagate, respond
 from neurofa.rules.rule import Rates, Rule
 from neurofa.settings import overnight_process
+
+#: numbers of a rule and the settings that give them
+_RATES = {
+    "hidden": "learning_rate",
+    "readout": "readout_learning_rate",
+    "readout_step_bound": "readout_step_bound",
+    "target_scale": "target_scale",
+    "noise_amplitude": "noise_amplitude",
+    "walk_per_update": "walk_per_update",
+    "feedback_scale": "feedback_scale",
+    "network_scale": "network_scale",
+    "feedback_decay": "feedback_decay",
+    "feedback_rate": "feedback_rate",
+}
 
 
 class Cohort:
@@ -44,23 +58,22 @@ class Cohort:
         sets = [animal_stimuli(member) for member in members]
         refuse_unequal(self.protocol.stimuli.kind, sets)
         self.labels = sets[0].labels
-        self.stimuli = self._tensor(np.stack([own.inputs for own in sets]))
+        inputs = np.stack([own.inputs for own in sets])
+        self.first_rates = self._tensor(inputs) if sets[0].private else None
+        # with synapses of their own, stimuli are told apart by their number alone
+        self.stimuli = (
+            torch.zeros_like(self.first_rates[..., :1]) if self.first_rates is not None else self._tensor(inputs)
+        )
         self.targets = self._tensor(np.stack([own.targets for own in sets]))
         acceptable = [own.acceptable for own in sets if own.acceptable is not None]
         self.acceptable = torch.from_numpy(np.stack(acceptable)).to(self.device) if acceptable else None
-        self.rates = Rates(
-            hidden=self.numbers(attrgetter("rule.learning_rate"), 3),
-            readout=self.numbers(attrgetter("rule.readout_learning_rate"), 3),
-            readout_step_bound=self.numbers(attrgetter("rule.readout_step_bound"), 3),
-            target_scale=self.numbers(attrgetter("rule.target_scale"), 3),
-            noise_amplitude=self.numbers(attrgetter("rule.noise_amplitude"), 3),
-            walk_per_update=self.numbers(attrgetter("rule.walk_per_update"), 3),
-            feedback_scale=self.numbers(attrgetter("rule.feedback_scale"), 3),
-        )
-        signal, pathway, feedback = self.protocol.rule.choices()
-        self.build_rule: Callable[[Rates], Rule] = partial(
-            _rule, signal, pathway, feedback, self.protocol.rule.network_units
-        )
+        self.threshold = sets[0].threshold
+        held_out = sets[0].held_out
+        self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
+        self.rates = Rates(**{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in _RATES.items()})
+        self.build_rule: Callable[[Rates], Rule] = partial(Rule, self.protocol.rule.choices())
+        #: number of an animal to why it does not go on
+        self.stopped: dict[int, str] = {}
         self.network = self._birth()
         self._processes = self._overnight_processes()
         self.overnight(0.0, self.draws("birth"))
@@ -121,6 +134,60 @@ class Cohort:
         gains = torch.exp(sd * draws.normal(("input gains",), (self.stimuli.shape[2],)) - sd**2 / 2)
         return self.stimuli * gains.unsqueeze(1)
 
+    def session(self, stimuli: Tensor, passes: int, homeostasis: float = 1.0) -> Session:
+        """
+        What happens in a session: the stimuli that are learned, and how.
+
+        Parameters
+        ----------
+        stimuli : torch.Tensor
+            (animal, stimulus, input): from `session_stimuli`.
+        passes : int
+            How often all of them are shown.
+        homeostasis : float, optional
+            Speed of the threshold homeostasis, relative.
+
+        Returns
+        -------
+        Session
+            Without the stimuli that are held out.
+        """
+        targets, acceptable = self.targets, self.acceptable
+        if self.held_out is not None:
+            learned = ~self.held_out
+            stimuli, targets = stimuli[:, learned], targets[:, learned]
+            acceptable = None if acceptable is None else acceptable[:, learned]
+        return Session(
+            stimuli=stimuli,
+            targets=targets,
+            acceptable=acceptable,
+            passes=passes,
+            batch_size=self.protocol.schedule.batch_size or stimuli.shape[1],
+            noise_sd=self.numbers(attrgetter("stimuli.noise_sd"), 3),
+            homeostasis_rate=self.numbers(attrgetter("network.homeostasis_rate"), 2) * homeostasis,
+            threshold=self.threshold,
+        )
+
+    def learn(self, session: Session, draws: Draws) -> Learned | None:
+        """
+        Live through the trials of a session.
+
+        Parameters
+        ----------
+        session : Session
+            From `session`.
+        draws : Draws
+            Random numbers of the session.
+
+        Returns
+        -------
+        Learned or None
+            The course of learning; None where nothing is shown.
+        """
+        if not session.n_updates:
+            return None
+        return learn_session(self.network, self.build_rule, self.rates, session, draws, self.protocol.engine.threads)
+
     def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """
         Rates and reports while nothing is learned.
@@ -138,7 +205,7 @@ class Cohort:
         """
         activity = forward(self.network, stimuli)
         rates = torch.cat(activity.rates[1:], dim=2)
-        correct = reports(activity.output, self.acceptable)
+        correct = reports(activity.output, self.acceptable, threshold=self.threshold)
         return rates.cpu().numpy(), activity.output.cpu().numpy(), correct.cpu().numpy()
 
     def overnight(self, days: float, draws: Draws) -> None:
@@ -156,8 +223,6 @@ class Cohort:
         ------
         ConfigError
             Where a process returns something in place of changing the networks.
-        DivergenceError
-            Where weights become infinite or not a number.
         """
         for name, process, values in self._processes:
             with blamed_on(name, "overnight process"):
@@ -167,25 +232,53 @@ class Cohort:
                     f"overnight process '{name}' must change the networks in place and return nothing, "
                     f"got {type(returned).__name__}"
                 )
-            broken = self.broken_animals()
-            if broken:
-                raise DivergenceError(
-                    f"overnight process '{name}' made weights infinite in {', '.join(broken)}; lower its parameters"
-                )
+            self.stop(self.broken(), f"overnight process '{name}' made weights infinite; lower its parameters")
 
-    def broken_animals(self) -> list[str]:
+    def broken(self) -> Tensor:
         """
         Animals whose state is infinite or not a number.
 
         Returns
         -------
-        list of str
-            Their names, such as ``"fa-3"``.
+        torch.Tensor
+            (animal,) bool.
         """
         fine = torch.ones(len(self.members), dtype=torch.bool, device=self.device)
         for tensor in self.network.state().values():
             fine &= torch.isfinite(tensor).flatten(1).all(1)
-        return [f"{self.members[n].group}-{self.members[n].index}" for n in (~fine).nonzero().flatten().tolist()]
+        return ~fine
+
+    def stop(self, animals: Tensor, reason: str) -> None:
+        """
+        Stop animals for good: their state is set to zero, so that the others can go on, and nothing more is recorded.
+
+        Parameters
+        ----------
+        animals : torch.Tensor
+            (animal,) bool.
+        reason : str
+            Kept for those that were not stopped before.
+        """
+        for number in animals.nonzero().flatten().tolist():
+            self.stopped.setdefault(number, reason)
+            for tensor in self.network.state().values():
+                tensor[number] = 0
+
+    def name(self, number: int) -> str:
+        """
+        Name of one animal.
+
+        Parameters
+        ----------
+        number : int
+            In this cohort.
+
+        Returns
+        -------
+        str
+            Such as ``"fa-3"``.
+        """
+        return f"{self.members[number].group}-{self.members[number].index}"
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """
@@ -225,24 +318,30 @@ class Cohort:
     def _birth(self) -> Network:
         """Weights, gains, thresholds and feedback that the animals are born with."""
         own, draws = self.protocol.network, self.draws("birth")
-        sizes = [self.stimuli.shape[2], *own.hidden, self.targets.shape[2]]
+        private = self.first_rates is not None
+        sizes = [self.stimuli.shape[1 if private else 2], *own.hidden, self.targets.shape[2]]
         layers = []
         for number, (pre, post) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
             readout = number == len(sizes) - 2
             scale = self.numbers(attrgetter("network.readout_scale" if readout else "network.weight_scale"), 3)
-            weights = draws.normal(("weights", number), (post, pre)) * scale / pre**0.5
+            if number == 0 and self.first_rates is not None:
+                weights = self.first_rates.transpose(1, 2).contiguous()
+            else:
+                weights = draws.normal(("weights", number), (post, pre)) * scale / pre**0.5
             bias = torch.zeros_like(weights[:, :, 0]) if own.biases else None
             layers.append(Layer(weights=weights, bias=bias))
-        network = Network(layers, own.activation, own.loss)
+        network = Network(layers, own.activation, own.loss, private=private)
         gains = is_on(own.gain_sd)
         rates = self.stimuli
         for number, layer in enumerate(layers[:-1]):
-            drive = propagate(layer, rates)
+            drive = layer.weights.transpose(1, 2) if private and number == 0 else propagate(layer, rates)
             layer.drive_mean, layer.drive_square = drive.mean(1), drive.square().mean(1)
             shape = (layer.weights.shape[1],)
             if gains:
                 sd = self.numbers(attrgetter("network.gain_sd"), 2)
                 layer.gain = torch.exp(sd * draws.normal(("gain", number), shape) - sd**2 / 2)
+            if own.output_gain:
+                layer.output_gain = torch.ones_like(layer.weights[:, 0, :1])
             if is_on(own.active_fraction):
                 fraction = self.numbers(attrgetter("network.active_fraction"), 2)
                 spread = self.numbers(attrgetter("network.active_fraction_spread"), 2)
@@ -251,20 +350,11 @@ class Cohort:
                 layer.threshold = _quantile(drive, 1 - fraction)
             rates = respond(layer, drive, own.activation)[2]
         self.build_rule(self.rates).birth(network, draws)
-        if self.protocol.rule.choices()[0] == "centred_target":
-            network.memory["target_sum"] = torch.zeros_like(self.targets[:, :1])
-            network.memory["target_count"] = torch.zeros_like(self.rates.hidden)
-            network.memory["performance"] = torch.zeros_like(self.rates.hidden)
         return network
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         """Tensor of this cohort's precision on its device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(dtype=self.dtype, device=self.device)
-
-
-def _rule(signal: str, pathway: str, feedback: str, network_units: int, rates: Rates) -> Rule:
-    """Rule with its numbers as the last argument, for functools.partial."""
-    return Rule(signal, pathway, feedback, rates, network_units)
 
 
 def _quantile(drive: Tensor, fraction: Tensor) -> Tensor:

@@ -31,13 +31,16 @@ class Session:
     targets : torch.Tensor
         (animal, stimulus, output).
     acceptable : torch.Tensor or None
-        (animal, stimulus, output) bool: which largest output counts as a correct report.
+        (animal, stimulus, report) bool: which report, see `chosen`, is correct.
     passes, batch_size : int
-        How often all stimuli are shown, and how many of them make one update.
+        How often all stimuli are shown, and how many of them make one update; passes follow each other without a gap,
+        so that an update may hold the end of one and the start of the next.
     noise_sd : torch.Tensor
         (animal, 1, 1): of the noise on every input unit in every trial.
     homeostasis_rate : torch.Tensor
         (animal, 1): per update.
+    threshold : float or None
+        With one output: the report is yes where the output exceeds this.
     """
 
     stimuli: Tensor
@@ -47,6 +50,7 @@ class Session:
     batch_size: int
     noise_sd: Tensor
     homeostasis_rate: Tensor
+    threshold: float | None = None
 
     @property
     def n_updates(self) -> int:
@@ -82,10 +86,13 @@ class Learned:
         (animal, update): fraction of the update's stimuli reported correctly before the update; NaN where unknown.
     loss : torch.Tensor
         (animal, update).
+    engine : str
+        Which engine did it.
     """
 
     correct: Tensor
     loss: Tensor
+    engine: str = "reference"
 
 
 def learn_session(
@@ -187,9 +194,8 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     whole = session.batch_size == n_stimuli
     order = None
     if not whole:
-        order = draws.permutations(("order",), n_stimuli, session.passes).reshape(
-            network.n_animals, -1, session.batch_size
-        )
+        order = draws.permutations(("order",), n_stimuli, session.passes).flatten(1)
+        order = order[:, : session.n_updates * session.batch_size].unflatten(1, (-1, session.batch_size))
     noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
     rule.start_session(network, draws)
     noisy = bool((session.noise_sd > 0).any())
@@ -203,10 +209,10 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
         if noisy:
             stimuli = torch.addcmul(stimuli, session.noise_sd, noise.at(update))
         activity = forward(network, stimuli)
-        choices.append(activity.output.argmax(-1))
+        choices.append(chosen(activity.output, session.threshold))
         losses.append(loss_per_trial(network, activity.output, target))
-        signals = rule.teaching_signals(network, activity, target, update)
-        rule.update(network, activity, signals)
+        reached = rule.teaching_signals(network, activity, target, update)
+        rule.update(network, activity, reached, update)
         for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
             follow_drive(layer, drive, weight)
             regulate_thresholds(layer, drive, session.homeostasis_rate)
@@ -216,18 +222,41 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     return Learned(correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1))
 
 
-def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None) -> Tensor:
+def chosen(output: Tensor, threshold: float | None = None) -> Tensor:
     """
-    Whether the largest output is an acceptable report of the stimulus.
+    What an animal reports.
+
+    Parameters
+    ----------
+    output : torch.Tensor
+        (animal, trial, output).
+    threshold : float, optional
+        With one output: what it must exceed for a yes.
+
+    Returns
+    -------
+    torch.Tensor
+        (animal, trial), int64: the largest output; with a threshold 1 for a yes and 0 for a no.
+    """
+    return output.argmax(-1) if threshold is None else (output[..., 0] > threshold).long()
+
+
+def reports(
+    output: Tensor, acceptable: Tensor | None, shown: Tensor | None = None, threshold: float | None = None
+) -> Tensor:
+    """
+    Whether an animal's report of the stimulus is acceptable.
 
     Parameters
     ----------
     output : torch.Tensor
         (animal, trial, output).
     acceptable : torch.Tensor or None
-        (animal, stimulus, output) bool; None = the stimulus set does not say.
+        (animal, stimulus, report) bool; None = the stimulus set does not say.
     shown : torch.Tensor or None
         (animal, trial): which stimuli; None = all in order.
+    threshold : float, optional
+        See `chosen`.
 
     Returns
     -------
@@ -236,7 +265,7 @@ def reports(output: Tensor, acceptable: Tensor | None, shown: Tensor | None = No
     """
     if shown is None:
         shown = torch.arange(output.shape[1], device=output.device).expand(output.shape[:2])
-    return judge(output.argmax(-1), acceptable, shown, output)
+    return judge(chosen(output, threshold), acceptable, shown, output)
 
 
 def judge(choice: Tensor, acceptable: Tensor | None, shown: Tensor, like: Tensor) -> Tensor:
@@ -246,9 +275,9 @@ def judge(choice: Tensor, acceptable: Tensor | None, shown: Tensor, like: Tensor
     Parameters
     ----------
     choice, shown : torch.Tensor
-        (animal, trial): which output was the largest, and which stimulus was shown.
+        (animal, trial): what was reported, see `chosen`, and which stimulus was shown.
     acceptable : torch.Tensor or None
-        (animal, stimulus, output) bool; None = the stimulus set does not say.
+        (animal, stimulus, report) bool; None = the stimulus set does not say.
     like : torch.Tensor
         For the precision.
 

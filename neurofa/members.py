@@ -61,14 +61,11 @@ def batches(protocol: Protocol) -> list[list[Member]]:
 def _structure(protocol: Protocol) -> str:
     """What must be equal for two animals to share a tensor."""
     settings = protocol.as_dict()
-    numbers = {"learning_rate", "readout_learning_rate", "readout_step_bound", "feedback_scale", "target_scale"}
-    numbers |= {"noise_amplitude", "walk_per_update", "name", "teaching_signal", "pathway", "feedback_weights"}
     same: dict[str, Any] = {
-        "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases")],
+        "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases", "output_gain")],
         "thresholds": is_on(protocol.network.active_fraction),
         "gains": is_on(protocol.network.gain_sd),
         "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
-        "rule": {key: value for key, value in settings["rule"].items() if key not in numbers},
         "choices": protocol.rule.choices(),
         "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
         "schedule": settings["schedule"],
@@ -151,13 +148,42 @@ def animal_stimuli(member: Member) -> Stimuli:
             f"network.loss cross_entropy needs targets that are probabilities and add up to 1, "
             f"which those of stimulus set '{own.kind}' do not; set network.loss to squared_error"
         )
-    batch = member.protocol.schedule.batch_size
-    if batch and stimuli.inputs.shape[0] % batch:
-        raise ConfigError(
-            f"schedule.batch_size {batch} does not divide the {stimuli.inputs.shape[0]} stimuli; "
-            "choose a divisor, or 0 for all"
-        )
+    _check_schedule(member.protocol, stimuli)
     return stimuli
+
+
+def _check_schedule(protocol: Protocol, stimuli: Stimuli) -> None:
+    """Refuse batches, gains and noise that do not go with the stimuli."""
+    n_learned = stimuli.inputs.shape[0] if stimuli.held_out is None else int((~stimuli.held_out).sum())
+    batch = protocol.schedule.batch_size
+    if batch > n_learned:
+        raise ConfigError(
+            f"schedule.batch_size {batch} is more than the {n_learned} stimuli that are learned; "
+            "choose a smaller one, or 0 for all"
+        )
+    if not stimuli.private:
+        return
+    kind, units = protocol.stimuli.kind, stimuli.inputs.shape[1]
+    if stimuli.held_out is not None:
+        raise ConfigError(
+            f"stimulus set '{kind}' has synapses of its own for every stimulus, so none can be held out; "
+            "leave held_out empty"
+        )
+    if batch not in (0, n_learned):
+        raise ConfigError(
+            f"stimulus set '{kind}' has synapses of its own for every stimulus, so all are shown at once; "
+            f"set schedule.batch_size to 0, got {batch}"
+        )
+    if protocol.network.hidden[0] != units:
+        raise ConfigError(
+            f"stimulus set '{kind}' gives the first rates of {units} units, but network.hidden[0] is "
+            f"{protocol.network.hidden[0]}; make them equal"
+        )
+    if is_on(protocol.stimuli.noise_sd) or is_on(protocol.stimuli.session_gain_sd) or protocol.network.biases:
+        raise ConfigError(
+            f"stimulus set '{kind}' has synapses of its own for every stimulus, which have no common input; "
+            "set stimuli.noise_sd and stimuli.session_gain_sd to 0, and network.biases to false"
+        )
 
 
 def refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
@@ -178,20 +204,48 @@ def refuse_unequal(kind: str, sets: Sequence[Stimuli]) -> None:
     """
     first = sets[0]
     for own in sets[1:]:
-        sizes = [(one.inputs.shape, one.targets.shape, one.acceptable is None) for one in (first, own)]
+        sizes = [
+            (one.inputs.shape, one.targets.shape, one.acceptable is None, one.private, one.threshold)
+            for one in (first, own)
+        ]
         same = first.labels.keys() == own.labels.keys() and all(
             np.array_equal(own.labels[name], values) for name, values in first.labels.items()
         )
+        same = same and np.array_equal(
+            np.zeros(0) if first.held_out is None else first.held_out,
+            np.zeros(0) if own.held_out is None else own.held_out,
+        )
         if sizes[0] != sizes[1] or not same:
             raise ConfigError(
-                f"stimulus set '{kind}' gave animals of one group different sizes or labels; "
+                f"stimulus set '{kind}' gave animals of one group different sizes, labels or held-out stimuli; "
                 "only the values of inputs, targets and acceptable may differ between animals"
             )
 
 
+def kept_stimuli(n_stimuli: int, wanted: int) -> np.ndarray:
+    """
+    Stimuli that the recording keeps.
+
+    Parameters
+    ----------
+    n_stimuli : int
+        How many are shown.
+    wanted : int
+        How many shall be kept; 0 = all.
+
+    Returns
+    -------
+    numpy.ndarray
+        (kept stimulus,): numbers of the stimuli, evenly spaced.
+    """
+    if wanted == 0 or wanted >= n_stimuli:
+        return np.arange(n_stimuli)
+    return np.linspace(0, n_stimuli - 1, wanted).round().astype(int)
+
+
 def common_labels(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:
     """
-    Labels of the stimuli, which all groups share.
+    Labels of the stimuli that the recording keeps, which all groups share.
 
     Parameters
     ----------
@@ -211,7 +265,9 @@ def common_labels(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:
     labels = []
     for members in found:
         stimuli = animal_stimuli(members[0])
-        labels.append(stimuli.labels | {"stimulus": np.arange(stimuli.inputs.shape[0])})
+        every = stimuli.labels | {"stimulus": np.arange(stimuli.inputs.shape[0])}
+        kept = kept_stimuli(stimuli.inputs.shape[0], members[0].protocol.record.stimuli)
+        labels.append({name: values[kept] for name, values in every.items()})
         same = labels[-1].keys() == labels[0].keys() and all(
             np.array_equal(values, labels[0][name]) for name, values in labels[-1].items()
         )

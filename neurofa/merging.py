@@ -1,5 +1,6 @@
 """Finished sessions become one recording: merged, observed and written session by session, so memory does not grow."""
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from neurofa.members import Member, batches, common_labels
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text
-from neurofa.recording import LEARNING_VARIABLES, PROBE_VARIABLES, replace_folder, storable
+from neurofa.recording import LEARNING_VARIABLES, OPTIONAL_VARIABLES, PROBE_VARIABLES, replace_folder, storable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class _Sizes:
     unit: int
     output_unit: int
     trial: int
+    layer: int
 
     def shape(self, dims: tuple[str, ...]) -> tuple[int, ...]:
         """Shape of an array with these dimensions."""
@@ -60,22 +62,27 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     aside = store.with_name(f".{store.name}-{uuid.uuid4().hex[:8]}")
     sizes, stimuli = _sizes(found, len(order), sum(widths), sessions)
     coords = _coordinates(protocol, order, sizes, widths, stimuli)
-    root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {})
-    tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(coords[["animal", "group"]])}
+    root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {}) | _notes(found, sessions)
+    learning = coords[["animal", "group"]].assign_coords(layer=list(dict.fromkeys(coords["layer"].values.tolist())))
+    tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(learning)}
     xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
-    arrays = _allocate(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32")
+    optional = _optional(found, sessions)
+    arrays = _allocate(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32", optional)
     days = np.full((sizes.animal, sizes.session), np.nan)
-    experience = np.zeros((sizes.animal, sizes.session), dtype=np.int64)
+    so_far = {name: np.zeros(days.shape, dtype=np.int64) for name in ("experience", "updates")}
     for number, members in enumerate(found):
         rows = [order.index(member) for member in members]
         for session in range(len(members[0].protocol.schedule.days)):
             with xr.open_zarr(
                 sessions / f"batch-{number}-session-{session:04d}.zarr", consolidated=False, chunks=None
             ) as one:
-                days[rows, session] = one.attrs["day"]
-                experience[rows, session] = one.attrs["experience"]
+                going_on = np.isfinite(one["true_rate"].values).all((1, 2))
+                days[np.array(rows)[going_on], session] = one.attrs["day"]
+                for name, values in so_far.items():
+                    values[rows, session] = one.attrs[name]
                 _copy_session(arrays, one, rows, session, members[0].protocol.network.hidden, widths)
-    arrays["day"][...], arrays["experience"][...] = days, experience
+    arrays["day"][...], arrays["experience"][...] = days, so_far["experience"]
+    arrays["learning_updates"][...] = so_far["updates"]
     _observe(arrays, order, widths)
     replace_folder(aside, store)
     return store
@@ -103,7 +110,32 @@ def _sizes(
             _, duration, _ = observe_animal(member.protocol, 0, np.ones((1, n_stimuli, 2)), np.zeros(1))
             repeats.append(duration.shape[2])
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
-    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials)), labels
+    n_layers = max(len(members[0].protocol.network.hidden) for members in found)
+    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials), n_layers), labels
+
+
+def _optional(found: list[list[Member]], sessions: Path) -> set[str]:
+    """Variables that the protocol asked for."""
+    names: set[str] = set()
+    for number in range(len(found)):
+        with xr.open_zarr(sessions / f"batch-{number}-session-0000.zarr", consolidated=False, chunks=None) as first:
+            names |= {str(name).removeprefix("learning_") for name in first.data_vars}
+    return names & OPTIONAL_VARIABLES
+
+
+def _notes(found: list[list[Member]], sessions: Path) -> dict[str, str]:
+    """Which engine each group's animals learned with, and which animals were stopped and why, as JSON text."""
+    engines: dict[str, list[str]] = {}
+    stopped: dict[str, str] = {}
+    for number, members in enumerate(found):
+        for session in range(len(members[0].protocol.schedule.days)):
+            path = sessions / f"batch-{number}-session-{session:04d}.zarr"
+            with xr.open_zarr(path, consolidated=False, chunks=None) as one:
+                stopped |= json.loads(one.attrs["stopped"])
+                for group in dict.fromkeys(member.group for member in members):
+                    engines.setdefault(group, []).append(one.attrs["engine"])
+    used = {group: ", ".join(dict.fromkeys(name for name in names if name)) for group, names in engines.items()}
+    return {"engines": json.dumps(used), "stopped": json.dumps(stopped)}
 
 
 def _coordinates(
@@ -128,18 +160,25 @@ def _coordinates(
     )
 
 
-def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
+def _allocate(store: Path, sizes: _Sizes, precision: str, optional: set[str]) -> dict[str, Any]:
     """Empty arrays of the recording, rates as precise as run; a chunk is what is written at once, see `_chunked`."""
     arrays: dict[str, Any] = {}
-    plan = [("probe", name, *PROBE_VARIABLES[name]) for name in PROBE_VARIABLES]
-    plan += [("learning", name, *LEARNING_VARIABLES[name]) for name in LEARNING_VARIABLES]
+    tables = {"probe": PROBE_VARIABLES, "learning": LEARNING_VARIABLES}
+    plan = [
+        (place, name, *text)
+        for place, variables in tables.items()
+        for name, text in variables.items()
+        if name in optional or name not in OPTIONAL_VARIABLES
+    ]
     plan += [
         ("probe", "day", ("animal", "session"), "day", "d"),
         ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
+        ("learning", "updates", ("animal", "session"), "updates so far", "1"),
     ]
     kinds: dict[str, tuple[str, Any]] = {
         "detected": ("bool", False),
         "experience": ("int64", 0),
+        "updates": ("int64", 0),
         "duration": ("float64", 0.0),
         "true_rate": (precision, np.nan),
         "latent_rate": (precision, np.nan),
@@ -160,8 +199,9 @@ def _allocate(store: Path, sizes: _Sizes, precision: str) -> dict[str, Any]:
             dimension_names=dims,
             attributes={"long_name": long_name, "units": units},
         )
-    coordinates = str(group["probe"].attrs.get("coordinates", ""))
-    group["probe"].attrs["coordinates"] = f"{coordinates} day experience".strip()
+    for place, names in (("probe", "day experience"), ("learning", "updates")):
+        coordinates = str(group[place].attrs.get("coordinates", ""))
+        group[place].attrs["coordinates"] = f"{coordinates} {names}".strip()
     return arrays
 
 
@@ -183,26 +223,32 @@ def _copy_session(
     widths: list[int],
 ) -> None:
     """One session of one batch; the units of a layer stand at that layer's place."""
-    whole: dict[str, np.ndarray] = {"output": one["output"].values, "correct": one["correct"].values}
-    whole |= {f"learning_{name}": one[f"learning_{name}"].values for name in ("correct", "loss")}
-    for name in ("true_rate", "latent_rate"):
-        values = one[name].values
-        whole[name] = np.full((*values.shape[:2], sum(widths)), np.nan, dtype=values.dtype)
-        for number, units in enumerate(hidden):
-            there, here = sum(hidden[:number]), sum(widths[:number])
-            whole[name][:, :, here : here + units] = values[:, :, there : there + units]
-    for name, values in whole.items():
+    for variable in one.data_vars:
+        name, values = str(variable), one[variable].values
+        if "unit" in one[name].dims:
+            padded = np.full((*values.shape[:2], sum(widths)), np.nan, dtype=values.dtype)
+            padded[:, :, _places(hidden, widths)] = values
+            values = padded
         arrays[name].oindex[(np.array(rows), session, *(slice(size) for size in values.shape[1:]))] = values
 
 
+def _places(hidden: tuple[int, ...], widths: list[int]) -> np.ndarray:
+    """Where the units of an animal stand among those of all layers."""
+    return np.concatenate([sum(widths[:number]) + np.arange(units) for number, units in enumerate(hidden)])
+
+
 def _observe(arrays: Mapping[str, Any], order: list[Member], widths: list[int]) -> None:
-    """Observed rates of every animal, session by session."""
+    """Observed rates of every animal, session by session, as long as the animal was not stopped."""
     for row, member in enumerate(order):
-        n_sessions = len(member.protocol.schedule.days)
         day = np.array(member.protocol.schedule.days)
-        true_rate = arrays["true_rate"][row, :n_sessions]
-        there = np.isfinite(true_rate[0, 0])
-        rates, duration, detected = observe_animal(member.protocol, member.index, true_rate[:, :, there], day)
+        there = _places(member.protocol.network.hidden, widths)
+        true_rate = arrays["true_rate"][row, : len(day)][:, :, there]
+        n_sessions = int(np.isfinite(true_rate).all((1, 2)).sum())
+        if n_sessions == 0:
+            continue
+        rates, duration, detected = observe_animal(
+            member.protocol, member.index, true_rate[:n_sessions], day[:n_sessions]
+        )
         n_repeats = duration.shape[2]
         arrays["duration"][row, :n_sessions, :, :n_repeats] = duration
         seen = np.zeros((n_sessions, sum(widths)), dtype=bool)

@@ -14,14 +14,15 @@ from pydantic import Field, ValidationError, model_validator
 from neurofa.catalogue import did_you_mean, shipped_folder
 from neurofa.checking import Settings, sentence
 from neurofa.errors import ProtocolError
+from neurofa.rule_settings import NetworkSettings, RuleSettings
+from neurofa.rules.names import why_illegal
 from neurofa.settings import (
     CohortSettings,
     EngineSettings,
-    NetworkSettings,
     ObservationSettings,
     OvernightSettings,
+    RecordSettings,
     ReferenceSettings,
-    RuleSettings,
     ScheduleSettings,
     StimuliSettings,
 )
@@ -40,7 +41,7 @@ class Protocol(Settings):
         What it is.
     sources : list of str
         DOIs of the publications that it is modelled on.
-    cohort, network, rule, stimuli, schedule, overnight, observation, references, engine
+    cohort, network, rule, stimuli, schedule, overnight, observation, record, references, engine
         Its tables, see :mod:`neurofa.settings`.
     analyses : list of str
         Which analyses are run: shipped names, ``package.module``, or files beside the protocol.
@@ -63,6 +64,7 @@ class Protocol(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     overnight: OvernightSettings = OvernightSettings()
     observation: ObservationSettings = ObservationSettings()
+    record: RecordSettings = RecordSettings()
     references: ReferenceSettings = ReferenceSettings()
     engine: EngineSettings = EngineSettings()
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict, description="what differs in each group")
@@ -90,13 +92,15 @@ class Protocol(Settings):
                 raise ValueError(
                     f"groups.{name}.control_of names no group, got '{control}'; " + did_you_mean(control, self.groups)
                 )
-        _, pathway, feedback_weights = self.rule.choices()
-        if (pathway, feedback_weights) == ("direct", "transpose") and len(self.network.hidden) > 1:
-            raise ValueError(
-                "rule.feedback_weights 'transpose' cannot go with rule.pathway 'direct' and "
-                f"{len(self.network.hidden)} hidden layers: no forward weights lead from a lower layer to the output; "
-                "set rule.pathway to layerwise, or rule.feedback_weights to fixed"
-            )
+        illegal = why_illegal(self.rule.choices(), len(self.network.hidden))
+        if illegal:
+            raise ValueError(illegal)
+        for name, differences in self.groups.items():
+            if "record" in differences:
+                raise ValueError(
+                    f"groups.{name}.record cannot differ between groups: all of them share one recording; "
+                    "set it in the table [record]"
+                )
         self.overnight.check_animals(self.cohort.animals)
         for table, model in (("network", self.network), ("rule", self.rule), ("stimuli", self.stimuli)):
             model.check_animals(table, self.cohort.animals)

@@ -29,13 +29,47 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "detected": (("animal", "session", "unit"), "unit detected in the session", "1"),
     "output": (("animal", "session", "stimulus", "output_unit"), "output of the network", "a.u."),
     "correct": (("animal", "session", "stimulus"), "stimulus reported correctly by the animal's output", "1"),
+    "teaching_signal": (("animal", "session", "stimulus", "unit"), "teaching signal of the rule", "a.u."),
+    "bp_signal": (("animal", "session", "stimulus", "unit"), "teaching signal of exact backpropagation", "a.u."),
 }
 
 #: the same for the group ``/learning``
 LEARNING_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "correct": (("animal", "session", "trial"), "fraction of stimuli reported correctly", "1"),
     "loss": (("animal", "session", "trial"), "loss per stimulus", "a.u."),
+    "accuracy": (("animal", "session"), "fraction of the learned stimuli reported correctly", "1"),
+    "held_out_accuracy": (("animal", "session"), "fraction of the held-out stimuli reported correctly", "1"),
+    "fixed_readout_mse": (("animal", "session"), "squared error of the network's own readout", "a.u.^2"),
+    "fixed_readout_r2": (("animal", "session"), "R^2 of the network's own readout", "1"),
+    "best_readout_mse": (("animal", "session", "layer"), "squared error of the best linear readout", "a.u.^2"),
+    "best_readout_r2": (("animal", "session", "layer"), "R^2 of the best linear readout", "1"),
+    "best_readout_accuracy": (
+        ("animal", "session", "layer"),
+        "fraction of stimuli that the best linear readout reports correctly",
+        "1",
+    ),
+    "target_information_gaussian": (("animal", "session", "layer"), "information about the target, Gaussian", "bit"),
+    "target_information_binned": (("animal", "session", "layer"), "information about the target, binned", "bit"),
+    "target_information_binned_ceiling": (
+        ("animal", "session", "layer"),
+        "entropy of the binned target, which the binned information cannot exceed",
+        "bit",
+    ),
+    "angle_to_bp_deg": (
+        ("animal", "session", "layer"),
+        "angle between the teaching signal and that of exact backpropagation",
+        "deg",
+    ),
+    "angle_weights_feedback_deg": (
+        ("animal", "session", "layer"),
+        "angle between the forward weights of the layer above, transposed, and the feedback weights",
+        "deg",
+    ),
 }
+#: variables that a recording has only where its protocol asks for them, see the table ``[record]``
+OPTIONAL_VARIABLES = frozenset(
+    {"teaching_signal", "bp_signal", *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss"))}
+)
 
 
 def label(dataset: xr.Dataset, variables: Mapping[str, tuple[tuple[str, ...], str, str]]) -> xr.Dataset:
@@ -187,6 +221,30 @@ def load_recording(path: str | os.PathLike[str]) -> xr.DataTree:
     readable = xr.map_over_datasets(_readable, recording)
     readable.attrs["folder"] = str(store.parent.resolve())
     return readable
+
+
+def told_stopped(stopped: Mapping[str, str]) -> str:
+    """
+    Say which animals were stopped, and why.
+
+    Parameters
+    ----------
+    stopped : mapping of str to str
+        Name of the animal to what happened and, after a semicolon, how to mend it.
+
+    Returns
+    -------
+    str
+        For example ``"learning diverged on day 4 in fa-1, fa-3; lower rule.learning_rate"``; empty for none.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for name, why in stopped.items():
+        by_reason.setdefault(why, []).append(name)
+    told = []
+    for why, names in by_reason.items():
+        what, _, remedy = why.partition("; ")
+        told.append(f"{what} in {', '.join(names)}; {remedy}")
+    return "; ".join(told)
 
 
 def replace_folder(aside: Path, path: Path) -> None:

@@ -9,7 +9,6 @@ from pydantic import ConfigDict, Field, model_validator
 from neurofa.catalogue import did_you_mean, load_function
 from neurofa.checking import PerAnimal, Settings, checked_parameters, parameters_model, per_animal
 from neurofa.errors import ConfigError
-from neurofa.rules.names import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGNALS
 
 
 class CohortSettings(Settings):
@@ -17,90 +16,6 @@ class CohortSettings(Settings):
 
     animals: int = Field(6, ge=1, description="animals per group")
     seed: int = Field(1, ge=0, description="seed of everything random")
-
-
-class NetworkSettings(Settings):
-    """The rate networks."""
-
-    hidden: tuple[int, ...] = Field((100,), min_length=1, description="units of each hidden layer")
-    activation: Literal["tanh", "relu", "softplus", "identity"] = Field("relu", description="of the hidden layers")
-    loss: Literal["squared_error", "cross_entropy"] = Field("squared_error", description="what learning reduces")
-    biases: bool = Field(False, description="trainable biases")
-    weight_scale: PerAnimal = per_animal(
-        1.0, gt=0, description="sd of the hidden layers' first weights, times sqrt(inputs)"
-    )
-    readout_scale: PerAnimal = per_animal(0.0, ge=0, description="the same for the readout; 0 = it starts at zero")
-    gain_sd: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the log gain (mean gain 1)")
-    active_fraction: PerAnimal = per_animal(
-        0.0, ge=0, lt=1, description="fraction of stimuli a unit should be active for; 0 = no thresholds"
-    )
-    active_fraction_spread: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the logit of that fraction")
-    homeostasis_rate: PerAnimal = per_animal(0.0, ge=0, description="speed of the threshold homeostasis, per update")
-    pretraining_homeostasis: float = Field(1.0, ge=0, description="that speed in pretraining, relative")
-
-    @model_validator(mode="after")
-    def _check_layers(self) -> Self:
-        """Check that every layer has units."""
-        if any(units < 1 for units in self.hidden):
-            raise ValueError(f"hidden must list at least one unit per layer, got {list(self.hidden)}")
-        active = self.active_fraction
-        if isinstance(active, tuple) and 0 in active and any(active):
-            raise ValueError(
-                f"active_fraction must be above 0 in all animals or 0 in all, got {list(active)}; "
-                "put animals without thresholds into a group of their own"
-            )
-        return self
-
-
-class RuleSettings(Settings):
-    """The learning rule: a name of the table, and any of the three choices in place of the name's."""
-
-    name: str = Field("fa", description="named rule; see neurofa list rules")
-    teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
-    pathway: str = Field("", description="layerwise, direct or readout; empty = as the name says")
-    feedback_weights: str = Field(
-        "", description="transpose, fixed, noisy, network or walking; empty = as the name says"
-    )
-    learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the hidden layers, per update of averaged trials")
-    readout_learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the readout; 0 = frozen readout")
-    readout_step_bound: PerAnimal = per_animal(
-        0.8, gt=0, description="the readout's step is at most this over its summed squared inputs"
-    )
-    feedback_scale: PerAnimal = per_animal(1.0, ge=0, description="sd of the feedback weights, times sqrt(signals)")
-    target_scale: PerAnimal = per_animal(0.01, ge=0, description="scale of the centred target as teaching signal")
-    noise_amplitude: PerAnimal = per_animal(0.001, ge=0, description="of noisy feedback weights")
-    walk_per_update: PerAnimal = per_animal(
-        0.01, ge=0, lt=1, description="step of walking feedback weights, per update"
-    )
-    network_units: int = Field(50, ge=1, description="units of the feedback network")
-
-    @model_validator(mode="after")
-    def _check_choices(self) -> Self:
-        """Check that the name and the choices exist."""
-        known = {"teaching_signal": TEACHING_SIGNALS, "pathway": PATHWAYS, "feedback_weights": FEEDBACK_WEIGHTS}
-        if self.name not in NAMED_RULES:
-            raise ValueError(f"name is no learning rule, got '{self.name}'; {did_you_mean(self.name, NAMED_RULES)}")
-        for choice, options in known.items():
-            given = getattr(self, choice)
-            if given and given not in options:
-                raise ValueError(f"{choice} is unknown, got '{given}'; {did_you_mean(given, options)}")
-        return self
-
-    def choices(self) -> tuple[str, str, str]:
-        """
-        The three choices that the rule consists of.
-
-        Returns
-        -------
-        tuple of str
-            Teaching signal, pathway, feedback weights: those that are set, else those of the named rule.
-        """
-        row = NAMED_RULES[self.name]
-        return (
-            self.teaching_signal or row.teaching_signal,
-            self.pathway or row.pathway,
-            self.feedback_weights or row.feedback_weights,
-        )
 
 
 class StimuliSettings(Settings):
@@ -145,13 +60,19 @@ class ScheduleSettings(Settings):
     days: tuple[float, ...] = Field((0.0, 2.0), min_length=2, description="days of the recorded sessions, from 0")
     passes: int = Field(40, ge=1, description="how often all stimuli are shown in a session")
     batch_size: int = Field(0, ge=0, description="stimuli per update; 0 = all of them, 1 = trial by trial")
+    naive_first: bool = Field(False, description="nothing is learned on day 0: it shows the animals as they are born")
     pretraining_passes: int = Field(0, ge=0, description="passes before the first burn-in session")
     burn_in_sessions: int = Field(0, ge=0, description="sessions before day 0, not recorded")
     burn_in_interval_days: float = Field(1.0, gt=0, description="days between burn-in sessions, and to day 0")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
-        """Check that time runs forward."""
+        """Check that time runs forward, and that naive animals have learned nothing."""
+        if self.naive_first and (self.pretraining_passes or self.burn_in_sessions):
+            raise ValueError(
+                "naive_first cannot go with pretraining_passes or burn_in_sessions, which teach the animals before "
+                "day 0; set those to 0, or naive_first to false"
+            )
         if self.days[0] != 0:
             raise ValueError(f"days must start at 0, the day of the first recorded session; got {self.days[0]:g}")
         for before, after in zip(self.days[:-1], self.days[1:], strict=True):
@@ -264,6 +185,24 @@ class ObservationSettings(Settings):
         for one in seconds if isinstance(seconds, tuple) else (seconds,):
             if one <= 0:
                 raise ValueError(f"seconds_per_stimulus must be greater than 0, got {one:g}")
+        return self
+
+
+class RecordSettings(Settings):
+    """What is kept of every recorded session besides rates and performance."""
+
+    stimuli: int = Field(0, ge=0, description="stimuli that the recording keeps, evenly chosen; 0 = all")
+    monitors: tuple[Literal["performance", "readout", "information", "alignment"], ...] = Field(
+        (), description="measured at every session over all stimuli: performance, readout, information, alignment"
+    )
+    teaching_signals: bool = Field(False, description="keep the teaching signals, and those of exact backpropagation")
+    bin_width: float = Field(0.1, gt=0, description="of the binned estimate of information, in units of the rates")
+
+    @model_validator(mode="after")
+    def _check_monitors(self) -> Self:
+        """Check that each monitor is named once."""
+        if len(set(self.monitors)) < len(self.monitors):
+            raise ValueError(f"monitors names one twice, got {list(self.monitors)}; give each once")
         return self
 
 

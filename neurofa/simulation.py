@@ -5,6 +5,7 @@ for as many days as have passed. Every finished recorded session is a zarr store
 followed by a checkpoint; a kill loses at most the session in progress.
 """
 
+import json
 import os
 import tempfile
 import uuid
@@ -19,11 +20,11 @@ import xarray as xr
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
-from neurofa.learning import Learned, Session, learn_session
 from neurofa.members import batches, common_labels
 from neurofa.merging import merge_sessions
+from neurofa.probing import record
 from neurofa.protocol import Protocol
-from neurofa.recording import load_recording, replace_folder
+from neurofa.recording import load_recording, replace_folder, told_stopped
 
 SESSIONS = "sessions"
 #: called with sessions done, sessions in all, and what is going on
@@ -55,6 +56,10 @@ class Occasion:
     number: int | None
     homeostasis: float = 1.0
 
+    def __str__(self) -> str:
+        """What is going on, in words."""
+        return f"day {self.day:g}" if self.number is not None else f"{self.name[0]}, day {self.day:g}"
+
 
 def occasions(protocol: Protocol) -> list[Occasion]:
     """
@@ -80,7 +85,8 @@ def occasions(protocol: Protocol) -> list[Occasion]:
     for before in range(n_burn_in, 0, -1):
         life.append(Occasion(("burn in", before), -before * interval, schedule.passes, None))
     for number, day in enumerate(schedule.days):
-        life.append(Occasion(("session", number), day, schedule.passes, number))
+        passes = 0 if number == 0 and schedule.naive_first else schedule.passes
+        life.append(Occasion(("session", number), day, passes, number))
     return life
 
 
@@ -103,7 +109,8 @@ def simulate(protocol: Protocol, *, progress: Progress | None = None) -> xr.Data
     Raises
     ------
     DivergenceError
-        Where learning makes weights infinite.
+        Where learning makes weights infinite in all animals that are simulated together; where some are left, the
+        others are stopped, and what was recorded of them before is kept.
     """
     with tempfile.TemporaryDirectory(prefix="neurofa-") as folder:
         path = Path(folder)
@@ -132,7 +139,8 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     ConfigError
         Where the stimuli of the groups do not fit each other.
     DivergenceError
-        Where learning makes weights infinite.
+        Where learning makes weights infinite in all animals that are simulated together; where some are left, the
+        others are stopped, and what was recorded of them before is kept.
     """
     sessions = folder / SESSIONS
     sessions.mkdir(parents=True, exist_ok=True)
@@ -151,10 +159,11 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
         if start < len(life):
             with one_thread_each():
                 cohort = Cohort(members)
+                cohort.stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
                 cohort.restore(state)
                 for position in range(start, len(life)):
                     if progress:
-                        progress(done + position, total, _text(life[position]))
+                        progress(done + position, total, str(life[position]))
                     _live_occasion(cohort, life, position, sessions, number)
                     _write_checkpoint(checkpoint, cohort, position + 1)
         done += len(life)
@@ -180,11 +189,6 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _text(occasion: Occasion) -> str:
-    """What is going on, for progress bars."""
-    return f"day {occasion.day:g}" if occasion.number is not None else f"{occasion.name[0]}, day {occasion.day:g}"
-
-
 def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions: Path, batch: int) -> None:
     """Let the nights pass, then learn, then record."""
     occasion = life[position]
@@ -192,57 +196,35 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
         cohort.overnight(occasion.day - life[position - 1].day, cohort.draws("night before", *occasion.name))
     draws = cohort.draws(*occasion.name)
     stimuli = cohort.session_stimuli(draws)
-    schedule = cohort.protocol.schedule
-    session = Session(
-        stimuli=stimuli,
-        targets=cohort.targets,
-        acceptable=cohort.acceptable,
-        passes=occasion.passes,
-        batch_size=schedule.batch_size or stimuli.shape[1],
-        noise_sd=cohort.numbers(lambda own: own.stimuli.noise_sd, 3),
-        homeostasis_rate=cohort.numbers(lambda own: own.network.homeostasis_rate, 2) * occasion.homeostasis,
-    )
-    learned = learn_session(
-        cohort.network, cohort.build_rule, cohort.rates, session, draws, cohort.protocol.engine.threads
-    )
-    _refuse_divergence(cohort, learned, occasion)
+    session = cohort.session(stimuli, occasion.passes, occasion.homeostasis)
+    learned = cohort.learn(session, draws)
+    bad = cohort.broken()
+    if learned is not None:
+        bad |= ~torch.isfinite(learned.loss).all(1)
+    cohort.stop(bad, f"learning diverged on {occasion}; lower rule.learning_rate or rule.readout_learning_rate")
+    if len(cohort.stopped) == len(cohort.members):
+        _refuse_all_stopped(cohort)
     if occasion.number is None:
         return
-    experience = sum(one.passes for one in life[: position + 1]) * stimuli.shape[1]
-    dataset = _record(cohort, stimuli, learned, occasion, experience)
+    n_updates = sum(cohort.session(stimuli, one.passes).n_updates for one in life[: position + 1])
+    trials = cohort.session(stimuli, cohort.protocol.schedule.passes).n_updates
+    dataset = record(cohort, stimuli, learned, trials)
+    dataset.attrs = {
+        "day": occasion.day,
+        "updates": n_updates,
+        "experience": n_updates * session.batch_size,
+        "engine": "" if learned is None else learned.engine,
+        "stopped": json.dumps({cohort.name(number): why for number, why in cohort.stopped.items()}),
+    }
     path = sessions / f"batch-{batch}-session-{occasion.number:04d}.zarr"
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     dataset.to_zarr(aside, zarr_format=3, consolidated=False)
     replace_folder(aside, path)
 
 
-def _record(cohort: Cohort, stimuli: torch.Tensor, learned: Learned, occasion: Occasion, experience: int) -> xr.Dataset:
-    """Probe without learning; the rates of all hidden layers, one after the other."""
-    true_rate, output, correct = cohort.probe(stimuli)
-    latent_rate, _, _ = cohort.probe(cohort.stimuli)
-    return xr.Dataset(
-        {
-            "true_rate": (("animal", "stimulus", "unit"), true_rate),
-            "latent_rate": (("animal", "stimulus", "unit"), latent_rate),
-            "output": (("animal", "stimulus", "output_unit"), output),
-            "correct": (("animal", "stimulus"), correct),
-            "learning_correct": (("animal", "trial"), learned.correct.cpu().numpy()),
-            "learning_loss": (("animal", "trial"), learned.loss.cpu().numpy()),
-        },
-        attrs={"day": occasion.day, "experience": experience},
-    )
-
-
-def _refuse_divergence(cohort: Cohort, learned: Learned, occasion: Occasion) -> None:
-    """Stop where the loss of an animal, or what it has learned, is not finite."""
-    bad = ~torch.isfinite(learned.loss).all(1)
-    lost = [f"{cohort.members[n].group}-{cohort.members[n].index}" for n in bad.nonzero().flatten().tolist()]
-    names = lost or cohort.broken_animals()
-    if names:
-        raise DivergenceError(
-            f"learning diverged on {_text(occasion)} in {', '.join(names)}; "
-            "lower rule.learning_rate or rule.readout_learning_rate"
-        )
+def _refuse_all_stopped(cohort: Cohort) -> None:
+    """Stop where none of the animals that are simulated together can go on."""
+    raise DivergenceError(told_stopped({cohort.name(number): why for number, why in cohort.stopped.items()}))
 
 
 def _write_checkpoint(path: Path, cohort: Cohort, n_occasions: int) -> None:
@@ -250,7 +232,8 @@ def _write_checkpoint(path: Path, cohort: Cohort, n_occasions: int) -> None:
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     state = {name: value.cpu().numpy() for name, value in cohort.network.state().items()}
     with aside.open("wb") as file:
-        np.savez(file, allow_pickle=False, occasions=np.array(n_occasions), **state)
+        stopped = np.array(json.dumps(cohort.stopped))
+        np.savez(file, allow_pickle=False, occasions=np.array(n_occasions), stopped=stopped, **state)
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)

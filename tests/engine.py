@@ -9,6 +9,7 @@ from torch import Tensor
 from neurofa.draws import Draws
 from neurofa.networks import Layer, Network
 from neurofa.protocol import Protocol, merge, protocol_from
+from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rates, Rule
 
 #: the structure of the shipped linear track, fewer units and sessions
@@ -78,14 +79,19 @@ def rates(n_animals: int = 3, dtype: torch.dtype = torch.float64, **numbers: flo
         "noise_amplitude": 0.5,
         "walk_per_update": 0.3,
         "feedback_scale": 1.5,
+        "network_scale": 1.0,
+        "feedback_decay": 0.01,
+        "feedback_rate": 0.05,
     } | numbers
     return Rates(**{name: torch.full((n_animals, 1, 1), value, dtype=dtype) for name, value in values.items()})
 
 
-def born_rule(network: Network, *choices: str, session: int = 0, **numbers: float) -> Rule:
-    """A rule whose feedback weights are laid in the network, ready for a session."""
+def born_rule(
+    network: Network, *choices: str, session: int = 0, more: dict[str, Any] | None = None, **numbers: float
+) -> Rule:
+    """A rule whose feedback weights are laid in the network, ready for a session; `more` choices by name."""
     dtype, n_animals = network.layers[0].weights.dtype, network.n_animals
-    rule = Rule(*choices, rates(n_animals, dtype, **numbers), network_units=6)
+    rule = Rule(Choices(*choices, **{"network_units": 6} | (more or {})), rates(n_animals, dtype, **numbers))
     rule.birth(network, draws(n_animals, "birth", dtype=dtype))
     rule.start_session(network, draws(n_animals, "session", session, dtype=dtype))
     return rule

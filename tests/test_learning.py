@@ -10,6 +10,7 @@ from neurofa.learning import Learned, Session, animals_per_chunk, learn_session,
 from neurofa.members import batches
 from neurofa.networks import forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
+from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rule
 from neurofa.simulation import simulate
 from tests.engine import draws, random_network, rates, small
@@ -45,7 +46,7 @@ def test_a_session_is_the_steps_that_the_equations_say_one_after_the_other() -> 
     twin = random_network([4, 5, 2], "tanh")
     layer = twin.layers[0]
     layer.target_active = torch.full_like(layer.threshold, 0.4)
-    rule = Rule("error", "layerwise", "fixed", rates())
+    rule = Rule(Choices("error", "layerwise", "fixed"), rates())
     rule.birth(twin, draws(3, "birth"))
     for update in range(3):
         activity = forward(twin, what.stimuli)
@@ -72,7 +73,7 @@ def test_smaller_batches_show_every_stimulus_once_per_pass_each_animal_in_its_ow
     own, network = rates(), random_network([4, 5, 2], "tanh")
     learned = learn_session(
         network,
-        lambda some: Watching("error", "layerwise", "transpose", some),
+        lambda some: Watching(Choices("error", "layerwise", "transpose"), some),
         own,
         what,
         draws(3, "session", 0),
@@ -93,7 +94,9 @@ def test_stimuli_and_targets_stay_together_in_small_batches() -> None:
     network = random_network([4, 30, 2], "tanh", extras=False)
     what = session(batch_size=2, passes=800)
     own = rates(hidden=0.05, readout=0.05)
-    learn_session(network, lambda some: Rule("error", "layerwise", "transpose", some), own, what, draws(3, "s"), 1)
+    learn_session(
+        network, lambda some: Rule(Choices("error", "layerwise", "transpose"), some), own, what, draws(3, "s"), 1
+    )
     assert loss_per_trial(network, forward(network, what.stimuli).output, what.targets).max() < 0.05
 
 
@@ -109,7 +112,7 @@ def test_input_noise_has_its_sd_and_is_fresh_in_every_trial() -> None:
     what = session(noise_sd=sd, passes=200)
     learn_session(
         random_network([4, 5, 2]),
-        lambda some: Watching("error", "layerwise", "transpose", some),
+        lambda some: Watching(Choices("error", "layerwise", "transpose"), some),
         rates(hidden=0.0, readout=0.0),
         what,
         draws(3, "session", 0),

@@ -12,6 +12,7 @@ from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGN
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import pathways as pathway_module
 from neurofa.rules import teaching_signals as signal_module
+from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rule
 from tests.engine import born_rule, draws, random_network, rates, trials
 
@@ -127,7 +128,7 @@ def test_with_one_hidden_layer_direct_layerwise_and_readout_are_one_rule_and_wit
             network = random_network(SHAPES[shape], "tanh")
             rule = born_rule(network, "error", pathway, "fixed")
             stimuli, target = trials(network)
-            signals.append(rule.teaching_signals(network, forward(network, stimuli), target, 0)[0])
+            signals.append(rule.teaching_signals(network, forward(network, stimuli), target, 0).deltas[0])
         assert torch.equal(signals[0], signals[1]) is same
         assert torch.equal(signals[0], signals[2]) is same
         assert torch.equal(signals[1], signals[2]) is same
@@ -147,7 +148,7 @@ def test_signals_of_three_layers_are_the_closed_forms(name: str) -> None:
     before = [numpy_of(network, animal) for animal in range(3)]
     purpose = {"nfa": "feedback noise", "random_walk": "feedback steps"}.get(name)
     activity = forward(network, stimuli)
-    signals = rule.teaching_signals(network, activity, target, 0)
+    signals = rule.teaching_signals(network, activity, target, 0).deltas
     for animal, state in enumerate(before):
         y = target[animal].numpy()
         out = activity.output[animal].numpy()
@@ -277,12 +278,12 @@ def test_noise_of_feedback_is_fresh_at_every_update_and_the_weights_stay() -> No
     weights = network.layers[0].feedback.clone()
     stimuli, target = trials(network)
     activity = forward(network, stimuli)
-    first, second = (rule.teaching_signals(network, activity, target, update)[0] for update in (0, 1))
+    first, second = (rule.teaching_signals(network, activity, target, update).deltas[0] for update in (0, 1))
     assert not torch.equal(first, second)
     assert torch.equal(network.layers[0].feedback, weights)
     quiet = born_rule(network, "error", "readout", "noisy", noise_amplitude=0.0)
     fixed = born_rule(network, "error", "readout", "fixed")
-    found = [rule.teaching_signals(network, activity, target, 0)[0] for rule in (quiet, fixed)]
+    found = [rule.teaching_signals(network, activity, target, 0).deltas[0] for rule in (quiet, fixed)]
     assert torch.equal(*found)
 
 
@@ -307,7 +308,7 @@ def test_numbers_of_a_rule_act_in_each_animal_alone() -> None:
         alone.append(step(network, born_rule(network, "error", "layerwise", "fixed", hidden=rate), *trials(network)))
     network = random_network([4, 5, 2], "tanh")
     rule = born_rule(network, "error", "layerwise", "fixed")
-    together = Rule("error", "layerwise", "fixed", rates())
+    together = Rule(Choices("error", "layerwise", "fixed"), rates())
     together.rates.hidden[:, 0, 0] = torch.tensor([0.0, 0.1, 0.4])
     assert rule.rates.hidden.flatten().tolist() == [0.1, 0.1, 0.1]
     found = step(network, together, *trials(network))
@@ -319,7 +320,7 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
     assert set(TEACHING_SIGNALS) == set(signal_module.TEACHING_SIGNALS)
     assert set(PATHWAYS) == set(pathway_module.PATHWAYS)
     for kind in FEEDBACK_WEIGHTS:
-        assert isinstance(Rule("error", "layerwise", kind, rates()).feedback, kinds.FeedbackWeights)
+        assert isinstance(Rule(Choices("error", "layerwise", kind), rates()).feedback, kinds.FeedbackWeights)
     for name, row in NAMED_RULES.items():
         assert row.teaching_signal in TEACHING_SIGNALS and row.pathway in PATHWAYS, name
         assert row.feedback_weights in FEEDBACK_WEIGHTS and row.equation and row.source, name

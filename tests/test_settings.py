@@ -13,11 +13,10 @@ from neurofa.checking import Settings, checked_parameters, parameters_model, per
 from neurofa.errors import ConfigError, ProtocolError
 from neurofa.overnight import overnight_processes
 from neurofa.protocol import merge, protocol_from
+from neurofa.rule_settings import NetworkSettings, RuleSettings
 from neurofa.rules import NAMED_RULES
 from neurofa.settings import (
-    NetworkSettings,
     OvernightSettings,
-    RuleSettings,
     ScheduleSettings,
     StimuliSettings,
     overnight_process,
@@ -117,9 +116,9 @@ def test_sentences_of_nested_tables_name_the_whole_key() -> None:
 @pytest.mark.parametrize("name", list(NAMED_RULES))
 def test_a_named_rule_stands_for_its_choices_and_each_can_be_replaced(name: str) -> None:
     row = NAMED_RULES[name]
-    assert RuleSettings(name=name).choices() == tuple(row[:3])
-    assert RuleSettings(name=name, pathway="direct").choices() == (row[0], "direct", row[2])
-    assert RuleSettings(name=name, teaching_signal="target", feedback_weights="noisy").choices() == (
+    assert RuleSettings(name=name).choices()[:3] == tuple(row[:3])
+    assert RuleSettings(name=name, pathway="direct").choices()[:3] == (row[0], "direct", row[2])
+    assert RuleSettings(name=name, teaching_signal="target", feedback_weights="noisy").choices()[:3] == (
         "target",
         row[1],
         "noisy",

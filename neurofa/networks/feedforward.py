@@ -1,7 +1,8 @@
 """Feedforward rate networks of a whole cohort: the first axis of every tensor is the animal.
 
-Layer l: drive d = W r + b, input a = d - threshold + excitability * sd(d), rate r = gain * f(a). The last layer is the
-readout: no threshold, gain 1, output linear (squared error) or softmax (cross-entropy).
+Layer l: drive d = W r + b, input a = d - threshold + excitability * sd(d), rate r = gain * f(a), times the layer's
+trainable output gain where it has one. The last layer is the readout: no threshold, gain 1, output linear (squared
+error) or softmax (cross-entropy).
 """
 
 from collections.abc import Callable, Iterator
@@ -51,6 +52,8 @@ class Layer:
         (animal, post, signal): what brings a teaching signal to this layer, where the rule has such weights.
     feedback_hidden : torch.Tensor or None
         (animal, feedback unit, signal): first stage of a feedback network.
+    output_gain : torch.Tensor or None
+        (animal, 1): trainable gain of all rates of the layer.
     """
 
     weights: Tensor
@@ -63,6 +66,7 @@ class Layer:
     target_active: Tensor | None = None
     feedback: Tensor | None = None
     feedback_hidden: Tensor | None = None
+    output_gain: Tensor | None = None
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """
@@ -107,12 +111,16 @@ class Network:
         ``"squared_error"`` or ``"cross_entropy"``.
     memory : dict of str to torch.Tensor
         What rules and overnight processes remember from session to session, (animal, ...).
+    private : bool
+        Every stimulus has synapses of its own onto the first hidden layer: its weights are (animal, post, stimulus),
+        all stimuli are shown in every trial block, and what they hold besides their number does not matter.
     """
 
     layers: list[Layer]
     activation: Activation
     loss: Loss
     memory: dict[str, Tensor] = field(default_factory=dict)
+    private: bool = False
 
     @property
     def n_animals(self) -> int:
@@ -151,7 +159,20 @@ class Network:
         """
         layers = [Layer(**{name: value[start:stop] for name, value in layer.tensors()}) for layer in self.layers]
         memory = {name: value[start:stop] for name, value in self.memory.items()}
-        return Network(layers, self.activation, self.loss, memory)
+        return Network(layers, self.activation, self.loss, memory, self.private)
+
+    def copy(self) -> "Network":
+        """
+        Copy that shares no memory with this one: what is tried on it leaves the animals as they are.
+
+        Returns
+        -------
+        Network
+            Equal in everything.
+        """
+        layers = [Layer(**{name: value.clone() for name, value in layer.tensors()}) for layer in self.layers]
+        memory = {name: value.clone() for name, value in self.memory.items()}
+        return Network(layers, self.activation, self.loss, memory, self.private)
 
 
 @dataclass
@@ -197,8 +218,9 @@ def forward(network: Network, stimuli: Tensor) -> Activity:
         Everything that learning needs of the forward pass.
     """
     activity = Activity([stimuli], [], [], [], stimuli)
-    for layer in network.layers[:-1]:
-        drive = propagate(layer, activity.rates[-1])
+    for number, layer in enumerate(network.layers[:-1]):
+        private = network.private and number == 0
+        drive = layer.weights.transpose(1, 2) if private else propagate(layer, activity.rates[-1])
         given, value, rate = respond(layer, drive, network.activation)
         activity.drives.append(drive)
         activity.inputs.append(given)
@@ -233,7 +255,28 @@ def respond(layer: Layer, drive: Tensor, activation: str) -> tuple[Tensor, Tenso
     if layer.excitability is not None:
         given = given + (layer.excitability * layer.drive_sd()).unsqueeze(1)
     value = ACTIVATIONS[activation](given)
-    return given, value, value if layer.gain is None else value * layer.gain.unsqueeze(1)
+    return given, value, scaled_by_gains(layer, value)
+
+
+def scaled_by_gains(layer: Layer, value: Tensor) -> Tensor:
+    """
+    Activation, or its slope, times the gains of the layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        A hidden layer.
+    value : torch.Tensor
+        (animal, trial, unit).
+
+    Returns
+    -------
+    torch.Tensor
+        (animal, trial, unit).
+    """
+    if layer.gain is not None:
+        value = value * layer.gain.unsqueeze(1)
+    return value if layer.output_gain is None else value * layer.output_gain.unsqueeze(1)
 
 
 def propagate(layer: Layer, rates: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ A layer's feedback weights are (animal, post, signal): `post` the units that rec
 """
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -50,6 +51,41 @@ class FeedbackWeights(ABC):
             Random numbers of the session.
         """
         return
+
+    def learn(self, network: Network, number: int, change: Tensor, update: int) -> None:
+        """
+        Change the feedback weights after the forward weights have learned; most kinds do not.
+
+        Parameters
+        ----------
+        network : Network
+            The networks, their forward weights changed already.
+        number : int
+            The hidden layer, from 0.
+        change : torch.Tensor
+            (animal, post, pre): how the forward weights of the layer above were changed.
+        update : int
+            Number of the update within the session.
+        """
+        return
+
+    def matrix(self, network: Network, number: int) -> Tensor | None:
+        """
+        Feedback weights as one matrix, to compare with the forward weights.
+
+        Parameters
+        ----------
+        network : Network
+            The networks.
+        number : int
+            The hidden layer, from 0.
+
+        Returns
+        -------
+        torch.Tensor or None
+            (animal, post, signal); None where there is none, or it is no matrix.
+        """
+        return network.layers[number].feedback
 
     @abstractmethod
     def send(self, network: Network, number: int, signal: Tensor, update: int) -> Tensor:
@@ -108,6 +144,10 @@ class Transpose(FeedbackWeights):
         """Send through W^T; see `FeedbackWeights.send`."""
         return torch.bmm(signal, network.layers[number + 1].weights)
 
+    def matrix(self, network: Network, number: int) -> Tensor | None:
+        """Give W^T; see `FeedbackWeights.matrix`."""
+        return network.layers[number + 1].weights.transpose(1, 2)
+
 
 class Fixed(FeedbackWeights):
     """Fixed random weights (Lillicrap et al. 2016, 10.1038/ncomms13276)."""
@@ -118,15 +158,17 @@ class Fixed(FeedbackWeights):
 
 
 class Noisy(FeedbackWeights):
-    """Fixed random weights plus fresh uniform(-1/2, 1/2) noise at every update (Cheng & Brown 2023)."""
+    """Fixed random weights plus fresh noise at every update, uniform(-1/2, 1/2) or normal (Cheng & Brown 2023)."""
 
-    def __init__(self, amplitude: Tensor) -> None:
+    def __init__(self, amplitude: Tensor, noise_kind: Literal["uniform", "normal"] = "uniform") -> None:
         self.amplitude = amplitude
+        self.noise_kind: Literal["uniform", "normal"] = noise_kind
 
     def start_session(self, network: Network, number: int, draws: Draws) -> None:
         """Get the noise of the session ready; see `FeedbackWeights.start_session`."""
         shape = tuple(feedback_of(network.layers[number]).shape[1:])
-        self._noise = getattr(self, "_noise", {}) | {number: draws.stream(("feedback noise", number), shape, "uniform")}
+        stream = draws.stream(("feedback noise", number), shape, self.noise_kind)
+        self._noise = getattr(self, "_noise", {}) | {number: stream}
 
     def send(self, network: Network, number: int, signal: Tensor, update: int) -> Tensor:
         """Send through F + amplitude * noise; see `FeedbackWeights.send`."""
@@ -137,8 +179,9 @@ class Noisy(FeedbackWeights):
 class FeedbackNetwork(FeedbackWeights):
     """A fixed random network with one tanh layer: F2 tanh(F1 signal) (Cheng & Brown 2023)."""
 
-    def __init__(self, n_units: int) -> None:
+    def __init__(self, n_units: int, second_scale: Tensor) -> None:
         self.n_units = n_units
+        self.second_scale = second_scale
 
     def birth(self, network: Network, number: int, n_signal: int, scale: Tensor, draws: Draws) -> None:
         """Draw both stages; see `FeedbackWeights.birth`."""
@@ -146,7 +189,11 @@ class FeedbackNetwork(FeedbackWeights):
         first = draws.normal(("feedback network", number, 1), (self.n_units, n_signal))
         second = draws.normal(("feedback network", number, 2), (layer.weights.shape[1], self.n_units))
         layer.feedback_hidden = first * scale / n_signal**0.5
-        layer.feedback = second * scale / self.n_units**0.5
+        layer.feedback = second * scale * self.second_scale / self.n_units**0.5
+
+    def matrix(self, network: Network, number: int) -> Tensor | None:
+        """Give nothing: a network is no matrix; see `FeedbackWeights.matrix`."""
+        return None
 
     def send(self, network: Network, number: int, signal: Tensor, update: int) -> Tensor:
         """Send through both stages; see `FeedbackWeights.send`."""

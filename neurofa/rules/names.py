@@ -3,6 +3,39 @@
 from typing import NamedTuple
 
 
+class Choices(NamedTuple):
+    """
+    Everything about a rule that is not a number.
+
+    Attributes
+    ----------
+    teaching_signal, pathway, feedback_weights : str
+        The three choices.
+    slope : str
+        ``"derivative"`` of the activation, or ``"one"``: the nonlinearity is ignored on the way back.
+    sign_magnitudes : str
+        Of feedback weights ``sign``: ``"unit"``, ``"batch"`` (drawn at every update) or ``"fixed"``.
+    learned_by : str
+        Of feedback weights ``learned``: ``"kolen_pollack"`` or ``"weight_mirror"``.
+    noise_kind : str
+        Of feedback weights ``noisy``: ``"uniform"`` from -1/2 to 1/2, or ``"normal"``.
+    optimiser : str
+        ``"gradient"``, ``"momentum"`` or ``"adam"``.
+    network_units : int
+        Units of the feedback network, of feedback weights ``network``.
+    """
+
+    teaching_signal: str
+    pathway: str
+    feedback_weights: str
+    slope: str = "derivative"
+    sign_magnitudes: str = "unit"
+    learned_by: str = "kolen_pollack"
+    noise_kind: str = "uniform"
+    optimiser: str = "gradient"
+    network_units: int = 50
+
+
 class NamedRule(NamedTuple):
     """
     One row of the table.
@@ -15,6 +48,8 @@ class NamedRule(NamedTuple):
         What reaches a hidden layer.
     source : str
         Author, year and DOI or arXiv number.
+    slope, sign_magnitudes, learned_by : str
+        See `Choices`.
     """
 
     teaching_signal: str
@@ -22,26 +57,103 @@ class NamedRule(NamedTuple):
     feedback_weights: str
     equation: str
     source: str
+    slope: str = "derivative"
+    sign_magnitudes: str = "unit"
+    learned_by: str = "kolen_pollack"
 
 
 TEACHING_SIGNALS = ("error", "target", "centred_target")
 PATHWAYS = ("layerwise", "direct", "readout")
-FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "network", "walking")
+FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "network", "walking", "sign", "learned", "informative")
+SLOPES = ("derivative", "one")
+SIGN_MAGNITUDES = ("unit", "batch", "fixed")
+LEARNED_BY = ("kolen_pollack", "weight_mirror")
+#: feedback weights that are made of the forward weights of the layer above
+FROM_FORWARD_WEIGHTS = ("transpose", "sign", "learned")
+
+_CHENG = "Cheng & Brown 2023, arXiv 2304.01406"
+_SIGN = "Liao 2016, arXiv 1510.05067; Moskovitz 2018, arXiv 1812.06488"
 
 NAMED_RULES: dict[str, NamedRule] = {
     "bp": NamedRule(
         "error", "layerwise", "transpose", "s_l = W_(l+1)^T delta_(l+1)", "Rumelhart 1986, 10.1038/323533a0"
     ),
-    "fa": NamedRule("error", "layerwise", "fixed", "s_l = F_(l+1) delta_(l+1)", "Lillicrap 2016, 10.1038/ncomms13276"),
+    "fa": NamedRule("error", "layerwise", "fixed", "s_l = F_l delta_(l+1)", "Lillicrap 2016, 10.1038/ncomms13276"),
     "dfa": NamedRule("error", "direct", "fixed", "s_l = F_l e", "Nokland 2016, arXiv 1609.01596"),
-    "tf": NamedRule(
-        "centred_target", "readout", "fixed", "s_L-1 = F g (y - mean y)", "Cheng & Brown 2023, arXiv 2304.01406"
+    "tf": NamedRule("centred_target", "readout", "fixed", "s_(L-1) = F g (y - mean y)", _CHENG),
+    "nf": NamedRule("error", "readout", "network", "s_(L-1) = F2 tanh(F1 e)", _CHENG),
+    "nfa": NamedRule("error", "readout", "noisy", "s_(L-1) = (F + amplitude noise) e", _CHENG),
+    "drtp": NamedRule("target", "direct", "fixed", "s_l = F_l y", "Frenkel 2021, 10.3389/fnins.2021.629892"),
+    "usf": NamedRule("error", "layerwise", "sign", "s_l = c sign(W_(l+1)^T) delta_(l+1)", _SIGN),
+    "brsf": NamedRule(
+        "error",
+        "layerwise",
+        "sign",
+        "s_l = (|N| sign(W_(l+1)^T)) delta_(l+1), N new at every update",
+        _SIGN,
+        sign_magnitudes="batch",
     ),
-    "nf": NamedRule("error", "readout", "network", "s_L-1 = F2 tanh(F1 e)", "Cheng & Brown 2023, arXiv 2304.01406"),
-    "nfa": NamedRule(
-        "error", "readout", "noisy", "s_L-1 = (F + amplitude noise) e", "Cheng & Brown 2023, arXiv 2304.01406"
+    "frsf": NamedRule(
+        "error", "layerwise", "sign", "s_l = (|F_l| sign(W_(l+1)^T)) delta_(l+1)", _SIGN, sign_magnitudes="fixed"
+    ),
+    "kp": NamedRule(
+        "error",
+        "layerwise",
+        "learned",
+        "s_l = F_l delta_(l+1); dF_l = dW_(l+1)^T, both decay",
+        "Kolen & Pollack 1994, 10.1109/ICNN.1994.374486; Akrout 2019, arXiv 1904.05391",
+    ),
+    "wm": NamedRule(
+        "error",
+        "layerwise",
+        "learned",
+        "s_l = F_l delta_(l+1); dF_l = rate (noise (W_(l+1) noise)^T - F_l)",
+        "Akrout 2019, arXiv 1904.05391",
+        learned_by="weight_mirror",
     ),
     "random_walk": NamedRule(
         "error", "layerwise", "walking", "s_l = F_l delta_(l+1), F walks at every update", "this project"
     ),
+    "infomax": NamedRule(
+        "error", "layerwise", "informative", "s_l = F_l delta_(l+1); F_l climbs log det cov(F_l delta_(l+1))", _CHENG
+    ),
+    "linbp": NamedRule(
+        "error",
+        "layerwise",
+        "transpose",
+        "s_l = W_(l+1)^T delta_(l+1), delta_l = s_l (f' replaced by 1)",
+        "Li 2021, arXiv 2112.11018",
+        slope="one",
+    ),
 }
+
+
+def why_illegal(choices: Choices, n_hidden: int) -> str:
+    """
+    Reason why a combination of choices cannot run.
+
+    Parameters
+    ----------
+    choices : Choices
+        The combination.
+    n_hidden : int
+        Number of hidden layers.
+
+    Returns
+    -------
+    str
+        What contradicts what and how to mend it; empty where the combination is legal.
+    """
+    kind = choices.feedback_weights
+    if n_hidden == 0:
+        return (
+            "network.hidden is empty, but the rule sends its teaching signal to a hidden layer; "
+            "list the units of at least one, for example network.hidden = [100]"
+        )
+    if choices.pathway == "direct" and kind in FROM_FORWARD_WEIGHTS and n_hidden > 1:
+        return (
+            f"rule.feedback_weights '{kind}' cannot go with rule.pathway 'direct' and {n_hidden} hidden layers: "
+            "no forward weights lead from a lower layer to the output; "
+            "set rule.pathway to layerwise, or rule.feedback_weights to fixed"
+        )
+    return ""

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from neurofa.draws import Draws
 from neurofa.networks import Activity, Network
 from neurofa.rules import feedback_weights as kinds
-from neurofa.rules.pathways import PATHWAYS
+from neurofa.rules import following_feedback as following
+from neurofa.rules import optimisers
+from neurofa.rules.names import Choices
+from neurofa.rules.pathways import PATHWAYS, SLOPES, Reached
 from neurofa.rules.teaching_signals import TEACHING_SIGNALS
 
 
@@ -23,9 +27,9 @@ class Rates:
     readout : torch.Tensor
         (animal, 1, 1): learning rate of the readout; 0 = the readout is frozen.
     readout_step_bound : torch.Tensor
-        (animal, 1, 1): the readout's step is at most this / its summed squared inputs; infinite = no bound.
-    target_scale, noise_amplitude, walk_per_update, feedback_scale : torch.Tensor
-        (animal, 1, 1): see `neurofa.protocol.RuleSettings`.
+        (animal, 1, 1): a plain step of the readout is at most this / its summed squared inputs; infinite = no bound.
+    target_scale, noise_amplitude, walk_per_update, feedback_scale, network_scale, feedback_decay, feedback_rate
+        (animal, 1, 1): see `neurofa.rule_settings.RuleSettings`.
     """
 
     hidden: Tensor
@@ -35,6 +39,9 @@ class Rates:
     noise_amplitude: Tensor
     walk_per_update: Tensor
     feedback_scale: Tensor
+    network_scale: Tensor
+    feedback_decay: Tensor
+    feedback_rate: Tensor
 
     def animals(self, start: int, stop: int) -> "Rates":
         """
@@ -59,26 +66,26 @@ class Rule:
 
     Parameters
     ----------
-    teaching_signal, pathway, feedback_weights : str
-        The three choices, see `NAMED_RULES`.
+    choices : Choices
+        Teaching signal, pathway, feedback weights, and what else is not a number.
     rates : Rates
         Its numbers.
-    network_units : int, optional
-        Units of the feedback network, where the feedback weights are ``"network"``.
     """
 
-    def __init__(
-        self, teaching_signal: str, pathway: str, feedback_weights: str, rates: Rates, network_units: int = 50
-    ) -> None:
+    def __init__(self, choices: Choices, rates: Rates) -> None:
+        self.choices = choices
         self.rates = rates
-        self.pathway_name = pathway
-        self._signal = TEACHING_SIGNALS[teaching_signal]
-        self._pathway = PATHWAYS[pathway]
-        self.feedback = _feedback_kind(feedback_weights, rates, network_units)
+        self._signal = TEACHING_SIGNALS[choices.teaching_signal]
+        self._pathway = PATHWAYS[choices.pathway]
+        self._slope = SLOPES[choices.slope]
+        self._optimiser = optimisers.OPTIMISERS[choices.optimiser]
+        self.feedback = _feedback_kind(choices, rates)
+        #: plain steps of the forward weights need not be known to anything but the weights
+        self._fused = choices.optimiser == "gradient" and choices.feedback_weights not in ("learned", "informative")
 
     def birth(self, network: Network, draws: Draws) -> None:
         """
-        Give the hidden layers the feedback weights that the rule needs.
+        Give the networks the feedback weights and the memory that the rule needs.
 
         Parameters
         ----------
@@ -88,13 +95,33 @@ class Rule:
             Random numbers of the animals' birth.
         """
         n_output = network.layers[-1].weights.shape[1]
-        last = len(network.layers) - 2
-        for number in range(last + 1):
-            if self.pathway_name == "readout" and number < last:
-                continue
+        for number in self.fed_back_layers(network):
             above = network.layers[number + 1].weights.shape[1]
-            n_signal = above if self.pathway_name == "layerwise" else n_output
+            n_signal = above if self.choices.pathway == "layerwise" else n_output
             self.feedback.birth(network, number, n_signal, self.rates.feedback_scale, draws)
+        if self.choices.teaching_signal == "centred_target":
+            count = torch.zeros_like(self.rates.hidden)
+            network.memory["target_sum"] = count.repeat(1, 1, n_output)
+            network.memory["target_count"] = count
+            network.memory["performance"] = count.clone()
+        optimisers.birth(network, self.choices.optimiser)
+
+    def fed_back_layers(self, network: Network) -> list[int]:
+        """
+        Hidden layers that the rule's feedback weights lead to.
+
+        Parameters
+        ----------
+        network : Network
+            The networks.
+
+        Returns
+        -------
+        list of int
+            From 0; on the pathway ``readout`` the last one only.
+        """
+        n_hidden = len(network.layers) - 1
+        return list(range(n_hidden))[-1:] if self.choices.pathway == "readout" else list(range(n_hidden))
 
     def start_session(self, network: Network, draws: Draws) -> None:
         """
@@ -107,11 +134,10 @@ class Rule:
         draws : Draws
             Random numbers of the session.
         """
-        for number, layer in enumerate(network.layers[:-1]):
-            if layer.feedback is not None:
-                self.feedback.start_session(network, number, draws)
+        for number in self.fed_back_layers(network):
+            self.feedback.start_session(network, number, draws)
 
-    def teaching_signals(self, network: Network, activity: Activity, target: Tensor, update: int) -> list[Tensor]:
+    def teaching_signals(self, network: Network, activity: Activity, target: Tensor, update: int) -> Reached:
         """
         What every layer learns from.
 
@@ -128,18 +154,19 @@ class Rule:
 
         Returns
         -------
-        list of torch.Tensor
-            (animal, trial, unit) per layer; the readout's is its own error.
+        Reached
+            ``deltas`` (animal, trial, unit) per layer, the readout's is its own error; ``sent`` per hidden layer.
         """
         own_error = target - activity.output
         if len(network.layers) == 1:
-            return [own_error]
+            return Reached([], [own_error])
         signal = self._signal(network.memory, activity.output, target, self.rates.target_scale)
-        return [*self._pathway(network, activity, signal, self.feedback, update), own_error]
+        sent, deltas = self._pathway(network, activity, signal, self.feedback, self._slope, update)
+        return Reached(sent, [*deltas, own_error])
 
-    def update(self, network: Network, activity: Activity, signals: list[Tensor]) -> None:
+    def update(self, network: Network, activity: Activity, reached: Reached, update: int = 0) -> None:
         """
-        Change weights and biases in place: dW_l = rate * mean over trials of delta_l r_(l-1)^T.
+        Change weights, biases and output gains in place: dW_l = rate * mean over trials of delta_l r_(l-1)^T.
 
         Parameters
         ----------
@@ -147,35 +174,63 @@ class Rule:
             The networks.
         activity : Activity
             The forward pass that the teaching signals belong to.
-        signals : list of torch.Tensor
-            (animal, trial, unit) per layer.
+        reached : Reached
+            From `teaching_signals`.
+        update : int
+            Number of the update within the session.
         """
         n_trials = activity.output.shape[1]
         last = len(network.layers) - 1
-        for number, (layer, delta) in enumerate(zip(network.layers, signals, strict=True)):
-            rates = activity.rates[number]
-            rate = self.rates.hidden / n_trials
+        fed_back = self.fed_back_layers(network)
+        for number, (layer, delta) in enumerate(zip(network.layers, reached.deltas, strict=True)):
+            rate = self.rates.hidden
             if number == last:
-                power = rates.square().sum((1, 2), keepdim=True).clamp_min(1e-30)
-                rate = (self.rates.readout / n_trials).minimum(self.rates.readout_step_bound / power)
-            scaled = delta * rate
-            layer.weights.baddbmm_(scaled.transpose(1, 2), rates)
+                rate = self._readout_rate(activity.rates[number], n_trials)
+            if number == 0 and network.private:
+                # every stimulus has synapses of its own: there is nothing to average over
+                ascent = delta.transpose(1, 2)
+                layer.weights += self._optimiser(network, "weights 0", ascent, rate)
+            elif self._fused:
+                layer.weights.baddbmm_((delta * (rate / n_trials)).transpose(1, 2), activity.rates[number])
+            else:
+                ascent = torch.bmm(delta.transpose(1, 2), activity.rates[number]) / n_trials
+                change = self._optimiser(network, f"weights {number}", ascent, rate)
+                layer.weights += change
+                if number - 1 in fed_back:
+                    self.feedback.learn(network, number - 1, change, update)
             if layer.bias is not None:
-                layer.bias += scaled.sum(1)
+                layer.bias += self._optimiser(network, f"bias {number}", delta.mean(1), rate[:, 0])
+            if layer.output_gain is not None:
+                value = activity.values[number] if layer.gain is None else activity.values[number] * layer.gain[:, None]
+                ascent = (reached.sent[number] * value).sum(2).mean(1, keepdim=True)
+                layer.output_gain += self._optimiser(network, f"output_gain {number}", ascent, rate[:, 0])
+
+    def _readout_rate(self, inputs: Tensor, n_trials: int) -> Tensor:
+        """Learning rate of the readout, (animal, 1, 1): plain steps are bounded."""
+        if self.choices.optimiser != "gradient":
+            return self.rates.readout
+        power = inputs.square().sum((1, 2), keepdim=True).clamp_min(1e-30)
+        return self.rates.readout.minimum(self.rates.readout_step_bound * n_trials / power)
 
 
-def _feedback_kind(name: str, rates: Rates, network_units: int) -> kinds.FeedbackWeights:
+def _feedback_kind(choices: Choices, rates: Rates) -> kinds.FeedbackWeights:
     """Object behind a kind of feedback weights."""
-    match name:
+    match choices.feedback_weights:
         case "transpose":
             return kinds.Transpose()
         case "fixed":
             return kinds.Fixed()
         case "noisy":
-            return kinds.Noisy(rates.noise_amplitude)
+            return kinds.Noisy(rates.noise_amplitude, "normal" if choices.noise_kind == "normal" else "uniform")
         case "network":
-            return kinds.FeedbackNetwork(network_units)
+            return kinds.FeedbackNetwork(choices.network_units, rates.network_scale)
         case "walking":
             return kinds.Walking(rates.walk_per_update, rates.feedback_scale)
-        case _:
-            raise ValueError(f"unknown feedback weights '{name}'")
+        case "sign":
+            return following.SignSymmetric(choices.sign_magnitudes, rates.feedback_scale)
+        case "learned":
+            return following.learned(choices.learned_by, rates.feedback_decay, rates.feedback_rate)
+        case "informative":
+            return following.Informative(rates.feedback_rate)
+        case unknown:
+            raise ValueError(f"unknown feedback weights '{unknown}'")

@@ -1,0 +1,133 @@
+"""The tables of a protocol that say what the networks are and how they learn."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from neurofa.catalogue import did_you_mean
+from neurofa.checking import PerAnimal, Settings, per_animal
+from neurofa.rules.names import (
+    FEEDBACK_WEIGHTS,
+    LEARNED_BY,
+    NAMED_RULES,
+    PATHWAYS,
+    SIGN_MAGNITUDES,
+    SLOPES,
+    TEACHING_SIGNALS,
+    Choices,
+)
+
+#: choices of a rule that its name makes and a setting of the same name may change
+_OPTIONS = {
+    "teaching_signal": TEACHING_SIGNALS,
+    "pathway": PATHWAYS,
+    "feedback_weights": FEEDBACK_WEIGHTS,
+    "slope": SLOPES,
+    "sign_magnitudes": SIGN_MAGNITUDES,
+    "learned_by": LEARNED_BY,
+}
+
+
+class NetworkSettings(Settings):
+    """The rate networks."""
+
+    hidden: tuple[int, ...] = Field((100,), description="units of each hidden layer")
+    activation: Literal["tanh", "relu", "softplus", "identity"] = Field("relu", description="of the hidden layers")
+    loss: Literal["squared_error", "cross_entropy"] = Field("squared_error", description="what learning reduces")
+    biases: bool = Field(False, description="trainable biases")
+    output_gain: bool = Field(False, description="a trainable gain of the rates of each hidden layer, at first 1")
+    weight_scale: PerAnimal = per_animal(
+        1.0, gt=0, description="sd of the hidden layers' first weights, times sqrt(inputs)"
+    )
+    readout_scale: PerAnimal = per_animal(0.0, ge=0, description="the same for the readout; 0 = it starts at zero")
+    gain_sd: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the log gain (mean gain 1)")
+    active_fraction: PerAnimal = per_animal(
+        0.0, ge=0, lt=1, description="fraction of stimuli a unit should be active for; 0 = no thresholds"
+    )
+    active_fraction_spread: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the logit of that fraction")
+    homeostasis_rate: PerAnimal = per_animal(0.0, ge=0, description="speed of the threshold homeostasis, per update")
+    pretraining_homeostasis: float = Field(1.0, ge=0, description="that speed in pretraining, relative")
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        """Check that every layer has units."""
+        if any(units < 1 for units in self.hidden):
+            raise ValueError(f"hidden must list at least one unit per layer, got {list(self.hidden)}")
+        active = self.active_fraction
+        if isinstance(active, tuple) and 0 in active and any(active):
+            raise ValueError(
+                f"active_fraction must be above 0 in all animals or 0 in all, got {list(active)}; "
+                "put animals without thresholds into a group of their own"
+            )
+        return self
+
+
+class RuleSettings(Settings):
+    """The learning rule: a name of the table, and any of the three choices in place of the name's."""
+
+    name: str = Field("fa", description="named rule; see neurofa list rules")
+    teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
+    pathway: str = Field("", description="layerwise, direct or readout; empty = as the name says")
+    feedback_weights: str = Field(
+        "",
+        description="transpose, fixed, noisy, network, walking, sign, learned or informative; empty = as the name says",
+    )
+    slope: str = Field("", description="derivative (of the activation) or one; empty = as the name says")
+    sign_magnitudes: str = Field("", description="of sign: unit, batch or fixed; empty = as the name says")
+    learned_by: str = Field("", description="of learned: kolen_pollack or weight_mirror; empty = as the name says")
+    optimiser: Literal["gradient", "momentum", "adam"] = Field("gradient", description="of all weights that learn")
+    learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the hidden layers, per update of averaged trials")
+    readout_learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the readout; 0 = frozen readout")
+    readout_step_bound: PerAnimal = per_animal(
+        0.8, gt=0, description="a plain step of the readout is at most this over its summed squared inputs; inf = any"
+    )
+    feedback_scale: PerAnimal = per_animal(1.0, ge=0, description="sd of the feedback weights, times sqrt(signals)")
+    target_scale: PerAnimal = per_animal(0.01, ge=0, description="scale of the centred target as teaching signal")
+    noise_amplitude: PerAnimal = per_animal(0.001, ge=0, description="of noisy feedback weights")
+    noise_kind: Literal["uniform", "normal"] = Field(
+        "uniform", description="of noisy feedback weights: uniform from -1/2 to 1/2, or normal"
+    )
+    walk_per_update: PerAnimal = per_animal(
+        0.01, ge=0, lt=1, description="step of walking feedback weights, per update"
+    )
+    network_units: int = Field(50, ge=1, description="units of the feedback network")
+    network_scale: PerAnimal = per_animal(
+        1.0, ge=0, description="of the second stage of the feedback network, relative to feedback_scale"
+    )
+    feedback_decay: PerAnimal = per_animal(
+        0.001, ge=0, lt=1, description="Kolen-Pollack: decay of forward and feedback weights, per update"
+    )
+    feedback_rate: PerAnimal = per_animal(
+        0.01, ge=0, lt=1, description="weight mirror: share of F renewed; informative: relative step; per update"
+    )
+
+    @model_validator(mode="after")
+    def _check_choices(self) -> Self:
+        """Check that the name and the choices exist."""
+        if self.name not in NAMED_RULES:
+            raise ValueError(f"name is no learning rule, got '{self.name}'; {did_you_mean(self.name, NAMED_RULES)}")
+        for choice, options in _OPTIONS.items():
+            given = getattr(self, choice)
+            if given and given not in options:
+                raise ValueError(f"{choice} is unknown, got '{given}'; {did_you_mean(given, options)}")
+        feedback = self.choices().feedback_weights
+        for choice, needed in (("sign_magnitudes", "sign"), ("learned_by", "learned")):
+            if getattr(self, choice) and feedback != needed:
+                raise ValueError(
+                    f"{choice} belongs to feedback_weights '{needed}', but this rule has '{feedback}'; "
+                    f"leave it out, or set feedback_weights to {needed}"
+                )
+        return self
+
+    def choices(self) -> Choices:
+        """
+        The choices that the rule consists of.
+
+        Returns
+        -------
+        Choices
+            Those that are set, else those of the named rule.
+        """
+        row = NAMED_RULES[self.name]
+        chosen = {name: getattr(self, name) or getattr(row, name) for name in _OPTIONS}
+        return Choices(**chosen, noise_kind=self.noise_kind, optimiser=self.optimiser, network_units=self.network_units)
