@@ -1,5 +1,10 @@
 """One session of the engine: what is learned, in which order, by how many threads, and what it keeps for the next."""
 
+import json
+import re
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +13,13 @@ from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
 from neurofa.learning import Learned, Session, animals_per_chunk, learn_session, reports
 from neurofa.members import batches
+from neurofa.merging import merge_sessions
 from neurofa.networks import forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
+from neurofa.recording import load_recording
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rule
-from neurofa.simulation import simulate
+from neurofa.simulation import _live_occasion, occasions, simulate
 from tests.engine import draws, random_network, rates, small
 
 
@@ -35,8 +42,10 @@ def learn(what: Session, network=None, choices=("error", "layerwise", "fixed"), 
     for layer in network.layers[:-1]:
         layer.target_active = torch.full_like(layer.threshold, 0.4)
     own = rates(**numbers)
-    Rule(*choices, own).birth(network, draws(3, "birth"))
-    learned = learn_session(network, lambda some: Rule(*choices, some), own, what, draws(3, "session", 0), threads)
+    Rule(Choices(*choices), own).birth(network, draws(3, "birth"))
+    learned = learn_session(
+        network, lambda some: Rule(Choices(*choices), some), own, what, draws(3, "session", 0), threads
+    )
     return network, learned
 
 
@@ -172,17 +181,52 @@ def test_learned_is_per_animal_and_update() -> None:
     assert isinstance(learned, Learned) and learned.loss.shape == learned.correct.shape == (3, 5)
 
 
-def test_learning_that_diverges_names_the_animals() -> None:
-    steep = {"cohort": {"animals": 3}, "rule": {"learning_rate": [0.1, 1e18, 0.1]}, "network": {"homeostasis_rate": 0}}
-    with pytest.raises(DivergenceError, match=r"learning diverged on .* in protocol-1; lower rule.learning_rate"):
-        simulate(small(steep, {"overnight": {"weight_decay": 0.0}}))
+STEEP = {"cohort": {"animals": 3}, "rule": {"learning_rate": [0.1, 1e18, 0.1]}, "network": {"homeostasis_rate": 0}}
 
 
-def test_weights_that_break_in_the_last_update_are_noticed_and_the_animal_is_named() -> None:
-    from neurofa.simulation import _live_occasion, occasions
+def test_an_animal_that_diverges_is_stopped_and_named_and_the_others_live_on_unchanged() -> None:
+    forgetting_nothing = {"overnight": {"weight_decay": 0.0}}
+    recording = simulate(small(STEEP, forgetting_nothing))
+    stopped = json.loads(recording.attrs["stopped"])
+    assert list(stopped) == ["protocol-1"]
+    assert re.fullmatch(r"learning diverged on .*; lower rule.learning_rate or .*", stopped["protocol-1"])
+    probe = recording["probe"]
+    assert np.isnan(probe["day"].values[1]).all() and np.isnan(probe["rate"].values[1]).all()
+    assert not probe["detected"].values[1].any()
+    calm = simulate(small(STEEP, forgetting_nothing, {"rule": {"learning_rate": 0.1}}))
+    assert json.loads(calm.attrs["stopped"]) == {}
+    for animal in (0, 2):
+        np.testing.assert_array_equal(probe["true_rate"].values[animal], calm["probe"]["true_rate"].values[animal])
+        np.testing.assert_array_equal(probe["day"].values[animal], [0, 2, 4])
 
+
+def test_what_was_recorded_before_an_animal_was_stopped_is_kept() -> None:
+    protocol = small({"overnight": {"weight_decay": 0.0}})
+    with tempfile.TemporaryDirectory() as folder:
+        cohort = Cohort(batches(protocol)[0])
+        sessions = Path(folder)
+        life = [one for one in occasions(protocol) if one.number is not None]
+        for position in range(len(life)):
+            if position == 2:
+                cohort.rates.hidden[3] = 1e30
+            _live_occasion(cohort, life, position, sessions, 0)
+        store = merge_sessions(protocol, sessions, sessions / "recording.zarr")
+        probe = load_recording(store)["probe"].load()
+    np.testing.assert_array_equal(probe["day"].values[3], [0, 2, np.nan])
+    assert np.isfinite(probe["true_rate"].values[3, :2]).all() and np.isnan(probe["true_rate"].values[3, 2]).all()
+    assert probe["detected"].values[3, :2].any() and not probe["detected"].values[3, 2].any()
+    assert (probe["duration"].values[3, :2] > 0).any() and (probe["duration"].values[3, 2] == 0).all()
+
+
+def test_where_all_animals_diverge_the_run_fails_and_names_them() -> None:
+    with pytest.raises(DivergenceError, match=r"learning diverged on .* in protocol-0, protocol-1.*; lower rule.learn"):
+        simulate(small({"cohort": {"animals": 2}, "rule": {"learning_rate": 1e18}, "network": {"homeostasis_rate": 0}}))
+
+
+def test_weights_that_break_in_the_last_update_are_noticed() -> None:
     protocol = small({"schedule": {"pretraining_passes": 1}})
     cohort = Cohort(batches(protocol)[0])
     cohort.rates.hidden[2] = float("inf")
-    with pytest.raises(DivergenceError, match=r"in protocol-2; lower"):
-        _live_occasion(cohort, occasions(protocol), 0, None, 0)  # type: ignore[arg-type]
+    _live_occasion(cohort, occasions(protocol), 0, Path("nowhere"), 0)
+    assert list(cohort.stopped) == [2]
+    assert all(torch.isfinite(value).all() for value in cohort.network.state().values())

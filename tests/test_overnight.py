@@ -1,5 +1,6 @@
 """What nights do: walks and their statistics, decay, composition, and processes of one's own."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from neurofa.cohort import Cohort
-from neurofa.errors import ConfigError, DivergenceError, ProtocolError
+from neurofa.errors import ConfigError, ProtocolError
 from neurofa.members import batches
 from neurofa.networks import Network
 from neurofa.overnight import overnight_processes
@@ -268,8 +269,10 @@ def test_a_process_that_returns_something_or_breaks_an_animal_is_named(tmp_path:
     with pytest.raises(ConfigError, match=r"'mine.py:returning' must change the networks in place.*got Network"):
         simulate(small({"overnight": {"mine.py:returning": {}}}, folder=folder))
     groups = {"groups": {"fine": {}, "broken": {"cohort": {"animals": 2}}}}
-    with pytest.raises(DivergenceError, match=r"'mine.py:exploding' made weights infinite in fine-2; lower"):
-        simulate(small({"overnight": {"mine.py:exploding": 2}}, groups, folder=folder))
+    recording = simulate(small({"overnight": {"mine.py:exploding": 2}}, groups, folder=folder))
+    assert json.loads(recording.attrs["stopped"]) == {
+        "fine-2": "overnight process 'mine.py:exploding' made weights infinite; lower its parameters"
+    }
 
 
 def test_a_file_that_changes_is_imported_anew(tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ IMPOSSIBLE = [
     ({"rule": {"pathway": "layerwize"}}, "rule.pathway is unknown, got 'layerwize'; did you mean 'layerwise'?"),
     ({"rule": {"teaching_signal": "eror"}}, "rule.teaching_signal is unknown, got 'eror'; did you mean 'error'?"),
     ({"rule": {"feedback_weights": "fixd"}}, "rule.feedback_weights is unknown, got 'fixd'; did you mean 'fixed'?"),
-    ({"network": {"hidden": []}}, "network.hidden must list at least 1 item, got []"),
+    (
+        {"network": {"hidden": []}},
+        "network.hidden is empty, but the rule sends its teaching signal to a hidden layer; ",
+    ),
     ({"network": {"hidden": [10, 0]}}, "network.hidden must list at least one unit per layer, got [10, 0]"),
     ({"network": {"hidden": 10}}, "network.hidden must be a list, got 10"),
     ({"network": {"hidden": [2.5]}}, "network.hidden.0 must be a valid integer"),

@@ -12,7 +12,7 @@ from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGN
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import pathways as pathway_module
 from neurofa.rules import teaching_signals as signal_module
-from neurofa.rules.names import Choices
+from neurofa.rules.names import Choices, why_illegal
 from neurofa.rules.rule import Rule
 from tests.engine import born_rule, draws, random_network, rates, trials
 
@@ -326,12 +326,22 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
         assert row.feedback_weights in FEEDBACK_WEIGHTS and row.equation and row.source, name
 
 
-def test_every_combination_of_choices_that_makes_sense_learns() -> None:
+def test_every_legal_combination_of_choices_learns_and_every_other_is_refused_with_the_reason() -> None:
+    learned = 0
     for signal, pathway, feedback in itertools.product(TEACHING_SIGNALS, PATHWAYS, FEEDBACK_WEIGHTS):
-        if (pathway, feedback) == ("direct", "transpose"):
+        choices = Choices(signal, pathway, feedback)
+        illegal = pathway == "direct" and feedback in ("transpose", "sign", "learned")
+        assert bool(why_illegal(choices, 2)) is illegal, choices
+        assert why_illegal(choices, 1) == ""
+        assert "hidden is empty" in why_illegal(choices, 0)
+        if illegal:
             continue
-        network = random_network([4, 5, 3, 2], "tanh")
-        before = network.layers[0].weights.clone()
-        found = step(network, born_rule(network, signal, pathway, feedback), *trials(network))
-        assert torch.isfinite(found["layer1.weights"]).all()
-        assert not torch.equal(found["layer1.weights"], before), (signal, pathway, feedback)
+        for optimiser in ("gradient", "momentum", "adam"):
+            network = random_network([4, 5, 3, 2], "tanh")
+            before = network.layers[0].weights.clone()
+            rule = born_rule(network, signal, pathway, feedback, more={"optimiser": optimiser})
+            found = step(network, rule, *trials(network))
+            assert torch.isfinite(found["layer1.weights"]).all()
+            assert not torch.equal(found["layer1.weights"], before), (choices, optimiser)
+            learned += 1
+    assert learned == 3 * 3 * (3 * 8 - 3)

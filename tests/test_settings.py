@@ -133,7 +133,15 @@ def test_the_rules_of_the_table_are_those_of_the_theory() -> None:
         "tf": ("centred_target", "readout", "fixed"),
         "nf": ("error", "readout", "network"),
         "nfa": ("error", "readout", "noisy"),
+        "drtp": ("target", "direct", "fixed"),
+        "usf": ("error", "layerwise", "sign"),
+        "brsf": ("error", "layerwise", "sign"),
+        "frsf": ("error", "layerwise", "sign"),
+        "kp": ("error", "layerwise", "learned"),
+        "wm": ("error", "layerwise", "learned"),
         "random_walk": ("error", "layerwise", "walking"),
+        "infomax": ("error", "layerwise", "informative"),
+        "linbp": ("error", "layerwise", "transpose"),
     }
 
 
