@@ -6,6 +6,8 @@ from neurofa.measures.alignment import angle_weights_feedback_deg as angle_weigh
 from neurofa.measures.alignment import half_change_step as half_change_step
 from neurofa.measures.angles import angle_procrustes_deg as angle_procrustes_deg
 from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
+from neurofa.measures.courses import MONITORS as MONITORS
+from neurofa.measures.courses import courses_of_learning as courses_of_learning
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
 from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
 from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal
