@@ -177,6 +177,14 @@ def report(
     _console.print(f"Report: {write_report(folders, out)}", highlight=False, markup=False, soft_wrap=True)
 
 
+@app.command()
+def cite(folder: RunFolder) -> None:
+    """Print BibTeX for the rules, mechanisms, measures and data that a run used, and for neurofa."""
+    from neurofa.citations import bibliography
+
+    _console.print(bibliography(folder), markup=False, highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; exit codes: 0 done, 1 failed while running, 2 the user's input is wrong."""
     arguments = [text for text in sys.argv[1:] if text != "--debug"]

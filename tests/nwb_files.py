@@ -52,6 +52,7 @@ def write_session(
     irregular: bool = False,
     location: str = "CA1",
     nan_event: bool = False,
+    publications: list[str] | None = None,
 ) -> Path:
     """One session; every keyword departs from a good file in one respect."""
     position, velocity, events, spans = _behaviour(frames, counts, speed)
@@ -59,7 +60,7 @@ def write_session(
         events[np.flatnonzero((velocity < 0) & (position < 0.5))[20], 0] = np.nan
     position = (track[0] + position * (track[1] - track[0])) / conversion
     start = FIRST_DAY + timedelta(days=day)
-    nwbfile = NWBFile("synthetic", f"{path.stem}", start, session_id=f"day{day:g}")
+    nwbfile = NWBFile("synthetic", f"{path.stem}", start, session_id=f"day{day:g}", related_publications=publications)
     if subject is not None:
         nwbfile.subject = Subject(subject_id=subject, species="Mus musculus", sex="M", age="P8W")
     clock: dict[str, Any] = {"rate": rate_hz, "starting_time": 0.0}

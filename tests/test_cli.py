@@ -17,7 +17,7 @@ from tests.nwb_files import known_session, write_session
 from tests.short_protocol import TINY_ANALYSIS, write_short, write_tiny
 
 SCRIPT = Path(sys.executable).with_name("neurofa")
-COMMANDS = ("run", "resume", "list", "show", "import", "analyse", "compare", "report")
+COMMANDS = ("run", "resume", "list", "show", "import", "analyse", "compare", "report", "cite")
 RUN_FILES = (
     "protocol.toml",
     "recording.zarr",

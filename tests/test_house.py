@@ -22,11 +22,11 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 LAYERS = [
     {"cli"},
     {"job", "listing"},
-    {"preflight"},
+    {"preflight", "citations"},
     {"report", "comparison", "analysis", "simulation"},
     {"tables", "probing", "cohort", "learning", "merging", "observation", "nwb", "references", "run_folder"},
     {"figures"},
-    {"measures", "rules", "members", "occupancy", "provenance"},
+    {"compiled", "measures", "rules", "members", "occupancy", "provenance"},
     {"networks", "recording", "protocol_text"},
     {"draws", "protocol"},
     {"settings", "rule_settings"},
@@ -38,6 +38,7 @@ LAYERS = [
 WITHOUT_SIMULATOR = {"measures", "figures"}
 SIMULATOR = {
     "cohort",
+    "compiled",
     "draws",
     "job",
     "learning",

@@ -53,6 +53,7 @@ def assemble(sessions: list[Session], options: NWBOptions) -> xr.DataTree:
         "velocity_unit_in_files": sessions[0].velocity_unit,
         "unregistered_units": {name: [session.n_unregistered for session in own] for name, own in animals.items()},
         "files": {name: [session.path.name for session in own] for name, own in animals.items()},
+        "publications": sorted({text for session in sessions for text in session.publications}),
         "import_options": options.model_dump(mode="json"),
     }
     return build_recording(probe, attrs=attrs)

@@ -27,7 +27,8 @@ class Session:
     What is kept of one file.
 
     ``frames`` is (repeat, stimulus), ``counts`` (repeat, stimulus, unit): frames with an event, for the registered
-    cells whose numbers ``cell_id`` (unit,) holds. ``location`` becomes the recording's layer.
+    cells whose numbers ``cell_id`` (unit,) holds. ``location`` becomes the recording's layer. The file names its own
+    ``publications``.
     """
 
     path: Path
@@ -42,6 +43,7 @@ class Session:
     n_unregistered: int
     frames: npt.NDArray[np.int64]
     counts: npt.NDArray[np.float32]
+    publications: tuple[str, ...] = ()
 
 
 def read_session(path: Path, options: NWBOptions) -> Session:
@@ -130,6 +132,7 @@ def _session(path: Path, nwbfile: Any, options: NWBOptions) -> Session:
             f"{path} has no frame within a trial and the kept bins at {options.minimum_speed_cm_s:g} cm/s or more; "
             "check the trials table, the units of position and velocity, and minimum_speed_cm_s"
         )
+    named = nwbfile.related_publications
     return Session(
         path=path,
         subject=str(subject),
@@ -143,6 +146,7 @@ def _session(path: Path, nwbfile: Any, options: NWBOptions) -> Session:
         n_unregistered=int((cell_id < 0).sum()),
         frames=frames,
         counts=_counts(events, trials, stimuli, 2 * options.n_kept)[:, :, cell_id >= 0],
+        publications=() if named is None else tuple(str(text) for text in named),
     )
 
 

@@ -64,7 +64,7 @@ def digits(
 
     References
     ----------
-    Alpaydin & Kaynak 1998, 10.24432/C50P49 (small digits); LeCun, Cortes & Burges, The MNIST database.
+    Alpaydin & Kaynak 1998, 10.24432/C50P49 (small digits); LeCun et al. 1998, 10.1109/5.726791 (MNIST).
     """
     chosen = np.array(classes or range(10))
     if len(chosen) < 2 or len(np.unique(chosen)) < len(chosen):

@@ -40,7 +40,7 @@ def read_mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
     References
     ----------
-    LeCun, Cortes & Burges, The MNIST database of handwritten digits (the format is described there).
+    LeCun et al. 1998, 10.1109/5.726791 (the images).
     """
     images_file = _find(folder, f"{_PREFIXES[part]}-images", 3)
     digits_file = _find(folder, f"{_PREFIXES[part]}-labels", 1)
