@@ -1,5 +1,6 @@
 """The waist of the engine: one call per session, networks, rule, trials and draws in, the course of learning out."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neurofa.compiled import reason_not_covered
 from neurofa.draws import Draws
 from neurofa.networks import Network, forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
@@ -87,7 +89,7 @@ class Learned:
     loss : torch.Tensor
         (animal, update).
     engine : str
-        Which engine did it.
+        Which engine did it; of the reference engine also why the compiled one did not.
     """
 
     correct: Tensor
@@ -102,12 +104,15 @@ def learn_session(
     session: Session,
     draws: Draws,
     threads: int = 0,
+    *,
+    reference: bool = False,
 ) -> Learned:
     """
     Live through the trials of one session; networks are changed in place.
 
-    Animals are taken a few at a time, by several threads on a CPU, so that their weights stay in the cache; on another
-    device all of them at once. The order of operations within an animal does not depend on the number of threads.
+    The compiled engine does it where it can, see `neurofa.compiled`, the reference engine in torch elsewhere. Animals
+    are taken a few at a time, by several threads on a CPU, so that their weights stay in the cache; on another device
+    all of them at once. The order of operations within an animal does not depend on the number of threads.
 
     Parameters
     ----------
@@ -123,27 +128,35 @@ def learn_session(
         Random numbers of the session.
     threads : int, optional
         Threads over animals; 0 = one per core.
+    reference : bool, optional
+        Whether the reference engine does it in any case.
 
     Returns
     -------
     Learned
         Performance and loss, update by update.
     """
-    n_animals, size = network.n_animals, animals_per_chunk(network, session)
+    reason = "asked for" if reference else reason_not_covered(network, build_rule(rates), session)
+    workers = threads or os.cpu_count() or 1
+    n_animals = network.n_animals
+    # the compiled engine takes animals one by one: the size of a chunk is a matter of sharing them out evenly
+    size = animals_per_chunk(network, session) if reason else max(1, n_animals // (4 * workers))
     chunks = [(start, min(start + size, n_animals)) for start in range(0, n_animals, size)]
+    engine = _learn_chunk if reason else _learn_chunk_compiled
 
     def live(chunk: tuple[int, int]) -> Learned:
         part = Draws(draws.seed, draws.indices[slice(*chunk)], draws.occasion, draws.dtype, draws.device)
         rule = build_rule(rates.animals(*chunk))
-        return _learn_chunk(network.animals(*chunk), rule, session.animals(*chunk), part)
+        return engine(network.animals(*chunk), rule, session.animals(*chunk), part)
 
-    workers = threads or os.cpu_count() or 1
-    if workers == 1 or len(chunks) == 1:
-        parts = [live(chunk) for chunk in chunks]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(live, chunks))
-    learned = Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]))
+    with contextlib.nullcontext() if reason else _one_thread():
+        if workers == 1 or len(chunks) == 1:
+            parts = [live(chunk) for chunk in chunks]
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                parts = list(pool.map(live, chunks))
+    name = f"reference ({reason})" if reason else parts[0].engine
+    learned = Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]), name)
     if "performance" in network.memory:
         network.memory["performance"].copy_(_performance(network, session, learned).reshape(-1, 1, 1))
         network.memory["target_sum"].zero_()
@@ -220,6 +233,22 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     shown = everything if order is None else order.flatten(1)
     correct = judge(torch.cat(choices, 1), session.acceptable, shown, session.stimuli)
     return Learned(correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1))
+
+
+def _learn_chunk_compiled(network: Network, rule: Rule, session: Session, draws: Draws) -> Learned:
+    """Do the same by the compiled engine."""
+    from neurofa.compiled.session import learn_chunk
+
+    done = learn_chunk(network, rule, session, draws)
+    correct = judge(done.choices, session.acceptable, done.shown, session.stimuli)
+    return Learned(correct.reshape(*done.loss.shape, -1).mean(-1), done.loss, done.engine)
+
+
+def _one_thread() -> contextlib.AbstractContextManager[object]:
+    """One thread for the linear algebra of the compiled engine, since there are threads over animals."""
+    from neurofa.compiled.session import one_thread
+
+    return one_thread()
 
 
 def chosen(output: Tensor, threshold: float | None = None) -> Tensor:

@@ -11,6 +11,7 @@ HEAVY = {
     "hdmf",
     "jinja2",
     "matplotlib",
+    "numba",
     "pandas",
     "pynwb",
     "scipy",

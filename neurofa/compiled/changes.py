@@ -1,0 +1,152 @@
+"""Compiled: how weights, biases and output gains change."""
+
+import numpy as np
+
+from neurofa.compiled import layout as at
+from neurofa.compiled.compiling import compiled
+from neurofa.compiled.products import gather, onward
+from neurofa.rules.optimisers import EPSILON, FIRST_DECAY, MOMENTUM, SECOND_DECAY
+
+
+@compiled
+def learning_rate(plan, common, layer, n_trials, numbers, desk):
+    """Learning rate of a layer; plain steps of the readout are bounded."""
+    if layer < plan.shape[0] - 1:
+        return numbers[at.HIDDEN_RATE]
+    rate = numbers[at.READOUT_RATE]
+    if common[at.OPTIMISER] != at.GRADIENT:
+        return rate
+    power = desk.dtype.type(0)
+    start = plan[layer, at.RATES]
+    for place in range(start, start + n_trials * plan[layer, at.PRE]):
+        power += desk[place] * desk[place]
+    smallest = desk.dtype.type(1e-30)
+    bound = numbers[at.STEP_BOUND] * desk.dtype.type(n_trials) / (smallest if power < smallest else power)
+    # what is not a number stays so
+    return bound if not (rate <= bound) else rate
+
+
+@compiled
+def change(blas, plan, common, n_trials, state, numbers, stream, desk):
+    """Change all that learns after one update's teaching signals."""
+    share = desk.dtype.type(1) / desk.dtype.type(n_trials)
+    for layer in range(plan.shape[0]):
+        rate = learning_rate(plan, common, layer, n_trials, numbers, desk)
+        if common[at.OPTIMISER] == at.GRADIENT:
+            _plain_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
+        else:
+            _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
+        follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
+        if follows and common[at.LEARNED_BY] == at.WEIGHT_MIRROR:
+            _mirror(blas, plan, layer, state, numbers, stream, desk)
+        if plan[layer, at.BIAS] >= 0:
+            post, delta, mean = plan[layer, at.POST], plan[layer, at.DELTA], common[at.VECTOR]
+            for unit in range(post):
+                desk[mean + unit] = desk[delta + unit] * share
+            for trial in range(delta + post, delta + n_trials * post, post):
+                for unit in range(post):
+                    desk[mean + unit] += desk[trial + unit] * share
+            _climb(plan, common, layer, at.BIAS, at.BIAS_FIRST, post, rate, state, desk, mean)
+        if plan[layer, at.OUTPUT_GAIN] >= 0:
+            _change_output_gain(plan, common, layer, n_trials, rate, state, desk)
+
+
+@compiled
+def _plain_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk):
+    """Plain gradient step of the weights, and what Kolen and Pollack's feedback weights do with it."""
+    post, pre, weights = plan[layer, at.POST], plan[layer, at.PRE], plan[layer, at.WEIGHTS]
+    delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
+    if layer == 0 and common[at.PRIVATE]:
+        for place in range(n_trials * post):
+            state[weights + place] += rate * desk[delta + place]
+        return
+    alpha, kept = rate / desk.dtype.type(n_trials), desk.dtype.type(1)
+    follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
+    if follows and common[at.LEARNED_BY] == at.KOLEN_POLLACK:
+        kept -= numbers[at.FEEDBACK_DECAY]
+        feedback, other = plan[layer - 1, at.FEEDBACK], plan[layer - 1, at.FEEDBACK_TURNED]
+        size = alpha * kept
+        gather(blas, other, n_trials, pre, post, size, desk, rates, desk, delta, kept, state, feedback)
+    gather(blas, turned, n_trials, post, pre, alpha * kept, desk, delta, desk, rates, kept, state, weights)
+
+
+@compiled
+def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk):
+    """Step of the weights with momentum or Adam, and what Kolen and Pollack's feedback weights do with it."""
+    post, pre, matrix = plan[layer, at.POST], plan[layer, at.PRE], common[at.MATRIX]
+    delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
+    one, zero = desk.dtype.type(1), desk.dtype.type(0)
+    if layer == 0 and common[at.PRIVATE]:
+        for place in range(n_trials * post):
+            desk[matrix + place] = desk[delta + place]
+    else:
+        share = one / desk.dtype.type(n_trials)
+        gather(blas, turned, n_trials, post, pre, share, desk, delta, desk, rates, zero, desk, matrix)
+    _climb(plan, common, layer, at.WEIGHTS, at.WEIGHTS_FIRST, post * pre, rate, state, desk, matrix)
+    follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
+    if follows and common[at.LEARNED_BY] == at.KOLEN_POLLACK:
+        kept = one - numbers[at.FEEDBACK_DECAY]
+        for row in range(post):
+            for column in range(pre):
+                own = column * post + row if turned else row * pre + column
+                other = row * pre + column if plan[layer - 1, at.FEEDBACK_TURNED] else column * post + row
+                place = plan[layer - 1, at.FEEDBACK] + other
+                state[place] = kept * (state[place] + desk[matrix + own])
+                state[plan[layer, at.WEIGHTS] + own] *= kept
+
+
+@compiled
+def _mirror(blas, plan, layer, state, numbers, stream, desk):
+    """Mirror the weights of a layer once in the feedback weights of the layer below."""
+    post, pre, noise = plan[layer, at.POST], plan[layer, at.PRE], plan[layer - 1, at.STREAM]
+    # sent is free by now
+    above, rate = plan[layer, at.SENT], numbers[at.FEEDBACK_RATE]
+    feedback, turned = plan[layer - 1, at.FEEDBACK], plan[layer - 1, at.FEEDBACK_TURNED]
+    zero, one = desk.dtype.type(0), desk.dtype.type(1)
+    weights = plan[layer, at.WEIGHTS]
+    onward(blas, plan[layer, at.TURNED], 1, post, pre, stream, noise, state, weights, zero, desk, above)
+    gather(blas, turned, 1, pre, post, rate, stream, noise, desk, above, one - rate, state, feedback)
+
+
+@compiled
+def _change_output_gain(plan, common, layer, n_trials, rate, state, desk):
+    """Step of the gain that all rates of a layer share."""
+    post, sent, value, gain = plan[layer, at.POST], plan[layer, at.SENT], plan[layer, at.VALUE], plan[layer, at.GAIN]
+    ascent = desk.dtype.type(0)
+    for trial in range(0, n_trials * post, post):
+        for unit in range(post):
+            own = state[gain + unit] if gain >= 0 else desk.dtype.type(1)
+            ascent += desk[sent + trial + unit] * desk[value + trial + unit] * own
+    place = common[at.VECTOR]
+    desk[place] = ascent / desk.dtype.type(n_trials)
+    _climb(plan, common, layer, at.OUTPUT_GAIN, at.OUTPUT_GAIN_FIRST, 1, rate, state, desk, place)
+
+
+@compiled
+def _climb(plan, common, layer, column, memory, n_values, rate, state, desk, ascent):
+    """Change a parameter; in place of the ascent, the desk holds the change afterwards."""
+    parameter, first, second = plan[layer, column], plan[layer, memory], plan[layer, memory + 1]
+    one = desk.dtype.type(1)
+    if common[at.OPTIMISER] == at.MOMENTUM:
+        kept = desk.dtype.type(MOMENTUM)
+        for n in range(n_values):
+            velocity = kept * state[first + n] + desk[ascent + n]
+            state[first + n] = velocity
+            desk[ascent + n] = velocity
+    elif common[at.OPTIMISER] == at.ADAM:
+        state[plan[layer, memory + 2]] += one
+        count = state[plan[layer, memory + 2]]
+        old, older = desk.dtype.type(FIRST_DECAY), desk.dtype.type(SECOND_DECAY)
+        new, newer = desk.dtype.type(1 - FIRST_DECAY), desk.dtype.type(1 - SECOND_DECAY)
+        unbiased, least = one - older**count, desk.dtype.type(EPSILON)
+        scale = one / (one - old**count)
+        for n in range(n_values):
+            g = desk[ascent + n]
+            mean = old * state[first + n] + new * g
+            square = older * state[second + n] + newer * g * g
+            state[first + n] = mean
+            state[second + n] = square
+            desk[ascent + n] = mean * scale / (np.sqrt(square / unbiased) + least)
+    for n in range(n_values):
+        desk[ascent + n] *= rate
+        state[parameter + n] += desk[ascent + n]

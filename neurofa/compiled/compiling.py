@@ -1,0 +1,70 @@
+"""How functions are compiled, and where the result is kept for the next process."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: sums may be reordered and products fused; infinite values and values that are not a number stay what they are
+_FLOATING = {"reassoc", "contract", "nsz"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": _FLOATING, "error_model": "numpy"}
+
+
+def compiled(function: Function) -> Function:
+    """
+    Compile a function when it is first called, or built into another.
+
+    Parameters
+    ----------
+    function : callable
+        In the part of Python that numba knows.
+
+    Returns
+    -------
+    callable
+        Lets other threads run while it does.
+    """
+    return cast(Function, numba.njit(**_OPTIONS)(function))
+
+
+def kept(function: Function) -> Function:
+    """
+    Compile a function, and keep the machine code for the next process.
+
+    The code lies beside the package, or where that cannot be written in the user's cache (numba looks for a place;
+    the environment variable ``NUMBA_CACHE_DIR`` names another one). Without any place it is compiled in every process.
+
+    Parameters
+    ----------
+    function : callable
+        One that closes over `fingerprint`: numba compiles anew where a value that is closed over has changed, but
+        does not notice changes in functions of other files.
+
+    Returns
+    -------
+    callable
+        Lets other threads run while it does.
+    """
+    try:
+        return cast(Function, numba.njit(cache=True, **_OPTIONS)(function))
+    except RuntimeError:
+        return compiled(function)
+
+
+def fingerprint() -> str:
+    """
+    Fingerprint of the source of all compiled functions.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
