@@ -105,11 +105,11 @@ def pattern_protocol(*changes: dict[str, Any], folder: str = "") -> Protocol:
     return protocol_from(values, folder)
 
 
-def test_batches_must_divide_the_stimuli() -> None:
+def test_a_batch_has_at_most_the_stimuli_that_are_learned() -> None:
     with pytest.raises(
-        ConfigError, match="schedule.batch_size 3 does not divide the 10 stimuli; choose a divisor, or 0"
+        ConfigError, match="schedule.batch_size 11 is more than the 10 stimuli that are learned; choose a smaller"
     ):
-        simulate(small({"schedule": {"batch_size": 3}}))
+        simulate(small({"schedule": {"batch_size": 11}}))
 
 
 def test_cross_entropy_needs_probabilities() -> None:
@@ -183,7 +183,7 @@ def test_every_animal_learns_its_own_targets(tmp_path: Path) -> None:
         ("missing", "gave values that are not finite numbers"),
         ("acceptable", r"gave 'acceptable' \(3, 3\), expected \(3, 2\)"),
         ("labels", r"gave label 'odour' \(4,\), expected \(3,\)"),
-        ("sizes", "gave animals of one group different sizes or labels"),
+        ("sizes", "gave animals of one group different sizes, labels or held-out stimuli"),
     ],
 )
 def test_a_set_that_returns_something_else_is_refused_in_one_sentence(

@@ -15,6 +15,7 @@ from neurofa.errors import ConfigError, ProtocolError
 from neurofa.members import animal_stimuli, batches
 from neurofa.protocol import Protocol, load_protocol, protocol_from
 from neurofa.run_folder import read_protocol, store_protocol
+from neurofa.simulation import simulate
 from neurofa.stimuli import Stimuli
 from neurofa.stimuli.digits import digits
 from neurofa.stimuli.twelve_bits import icosahedron, twelve_bits
@@ -316,3 +317,30 @@ def test_uniform_samples_are_uniform_private_and_independent() -> None:
     np.testing.assert_allclose(both.var(0), 1 / 12, rtol=0.03)
     np.testing.assert_allclose(np.corrcoef(both.T), np.eye(7), atol=5 / np.sqrt(20_000))
     assert uniform_samples(random(), samples=5, units=2, outputs=3).targets.shape == (5, 3)
+
+
+def learned(kind: str, hidden: list[int], biases: bool, passes: int, **stimuli: Any) -> Any:
+    """Probe of two animals that learn a task by backpropagation."""
+    values: dict[str, Any] = {
+        "cohort": {"animals": 2},
+        "network": {"hidden": hidden, "activation": "tanh", "biases": biases, "readout_scale": 1.0},
+        "rule": {"name": "bp", "learning_rate": 0.3, "readout_learning_rate": 0.3},
+        "stimuli": {"kind": kind} | stimuli,
+        "schedule": {"passes": passes, "batch_size": 0 if kind == "xor" else 32},
+        "observation": {"kind": "none"},
+    }
+    return simulate(protocol_from(values))["probe"].isel(session=-1)
+
+
+def test_exclusive_or_is_learned_with_biases_and_half_of_it_at_best_without() -> None:
+    np.testing.assert_array_equal(learned("xor", [8], True, 500)["correct"], 1)
+    without = learned("xor", [8], False, 500)
+    np.testing.assert_allclose(without["output"].values[:, 0], -without["output"].values[:, 3], atol=1e-6)
+    assert (without["correct"].mean("stimulus") <= 0.5).all()
+
+
+def test_digits_that_were_held_out_are_told_apart_after_learning_the_others() -> None:
+    probe = learned("digits", [30], True, 10, classes=[0, 1, 2])
+    held_out = probe["part"].values == "held_out"
+    assert 0.2 < held_out.mean() < 0.3
+    assert (probe["correct"].values[:, held_out].mean(1) > 0.93).all()
