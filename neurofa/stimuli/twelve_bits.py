@@ -42,7 +42,7 @@ def twelve_bits(
 
     References
     ----------
-    In the manner of Shwartz-Ziv & Tishby 2017, arXiv 1703.00810; their weights are not published, these are our own.
+    In the manner of Shwartz-Ziv & Tishby 2017, arXiv 1703.00810, with weights of our own.
     """
     bits = np.array(list(product((0, 1), repeat=12)))
     power = spherical_power(bits)
