@@ -86,12 +86,20 @@ STEPS = np.array([0.0, 10, 20, 50, 100])
 def test_half_of_a_fall_by_hand() -> None:
     courses = [
         [90, 70, 50, 30, 30],  # the middle, 60, lies between 10 and 20
-        [90, 95, 60, 20, 60],  # lowest at 50: the middle, 55, between 20 and 50
+        [90, 95, 60, 20, 40],  # settles at the last value, not at the lowest: the middle, 65, between 10 and 20
         [90, 30, 90, 30, 30],  # first passage counts
         [90, 60, 30, 30, 30],  # exactly at a step
     ]
     found = measures.half_change_step(courses, STEPS, "fall")
-    np.testing.assert_allclose(found, [15, 20 + 30 * 5 / 40, 5, 10])
+    np.testing.assert_allclose(found, [15, 10 + 10 * 30 / 35, 5, 10])
+
+
+def test_noise_on_a_plateau_does_not_shift_the_half() -> None:
+    rng = np.random.default_rng(7)
+    steps = np.arange(200.0)
+    course = 30 + 60 * np.exp(-steps / 20) + np.where(steps > 60, rng.normal(0, 8, (50, 200)), 0)
+    found = measures.half_change_step(course, steps, "fall")
+    assert np.median(found) == pytest.approx(20 * np.log(2), abs=1)
 
 
 def test_a_rise_is_the_fall_of_the_opposite() -> None:

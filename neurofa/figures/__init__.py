@@ -5,6 +5,7 @@
 
 from neurofa.figures import recorded, tables
 from neurofa.figures.courses import (
+    angle_axes,
     caption_of_courses,
     course_over_steps,
     level_line,
@@ -38,6 +39,7 @@ __all__ = [
     "GroupStyle",
     "PALETTE",
     "SINGLE_COLUMN_MM",
+    "angle_axes",
     "animal_points",
     "caption_of_courses",
     "caption_of_groups",

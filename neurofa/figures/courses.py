@@ -1,6 +1,6 @@
 """Courses of learning: a quantity of animals against the updates so far, or against another quantity."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -217,6 +217,23 @@ def level_line(ax: Axes, level: float, text: str) -> None:
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     look: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "0.4"}
     ax.annotate(text, (1, level), xytext=(-1, 1.5), **place, **look)
+
+
+def angle_axes(axes: Iterable[Axes]) -> None:
+    """
+    Give vertical axes of angles the same limits and ticks of 30 degrees, and mark the right angle.
+
+    Parameters
+    ----------
+    axes : iterable of matplotlib.axes.Axes
+        Panels whose values are degrees.
+    """
+    panels = list(axes)
+    highest = min(180.0, max(100.0, *(ax.get_ylim()[1] for ax in panels)))
+    for ax in panels:
+        ax.set_ylim(-3, highest)
+        ax.set_yticks(np.arange(0, highest + 1, 30))
+        level_line(ax, 90, "right angle")
 
 
 def caption_of_courses(values: xr.DataArray, spread: Spread = "interval") -> str:

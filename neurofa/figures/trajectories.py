@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from neurofa.errors import ShapeError
 from neurofa.figures.drawing import axes_or_new, style
@@ -14,8 +15,8 @@ from neurofa.figures.palette import PALETTE
 
 #: length of an arrow, as a fraction of the range of the activity
 _ARROW = 0.13
-#: signals in the order of their colours
-_COLOURS = ("black", "#bf2a8f")
+#: colour and width of the arrows of the first and the second direction; where they agree both are seen
+_LOOKS = (("black", 0.011), ("#ff9ad5", 0.004))
 
 
 def hidden_trajectory(
@@ -41,7 +42,7 @@ def hidden_trajectory(
     sessions : sequence of int
         Where arrows stand.
     labels : sequence of str, optional
-        Names of the stimuli, written where their trajectories end.
+        Names of the stimuli, written where their trajectories begin.
     boundary : sequence of float, optional
         (first weight, second weight, offset) of a line w1 x + w2 y + offset = 0, drawn dashed.
     ax : matplotlib.axes.Axes, optional
@@ -68,13 +69,13 @@ def hidden_trajectory(
         ax = axes_or_new(ax)
         for number in range(points.shape[1]):
             _draw_path(ax, points[:, number], PALETTE[number % len(PALETTE)])
-        for colour, arrows in zip(_COLOURS, directions.values(), strict=False):
-            _draw_arrows(ax, points, arrows.transpose("session", "stimulus", "unit").values, sessions, size, colour)
+        for look, arrows in zip(_LOOKS, directions.values(), strict=False):
+            _draw_arrows(ax, points, arrows.transpose("session", "stimulus", "unit").values, sessions, size, *look)
         reach = (0.5 + _ARROW + 0.04) * size
         ax.set_xlim(middle[0] - reach, middle[0] + reach)
         ax.set_ylim(middle[1] - reach, middle[1] + reach)
         for number, text in enumerate(labels if labels is not None else ()):
-            _name(ax, points[-1, number], middle, text)
+            _name(ax, points[0, number], middle, text)
         if boundary is not None:
             _draw_line(ax, boundary)
         ax.set_aspect("equal")
@@ -101,7 +102,7 @@ def trajectory_legend(names: Sequence[str], boundary: bool) -> list[Line2D]:
     """
     point: dict[str, Any] = {"color": "0.4", "marker": "o", "linestyle": "none", "markersize": 4.5}
     handles = [Line2D([], [], label="start", markerfacecolor="white", **point), Line2D([], [], label="end", **point)]
-    for colour, name in zip(_COLOURS, names, strict=False):
+    for (colour, _), name in zip(_LOOKS, names, strict=False):
         handles.append(
             Line2D([], [], color=colour, marker=r"$\rightarrow$", markersize=10, linestyle="none", label=name)
         )
@@ -119,7 +120,13 @@ def _draw_path(ax: Axes, points: np.ndarray, colour: str) -> None:
 
 
 def _draw_arrows(
-    ax: Axes, points: np.ndarray, arrows: np.ndarray, sessions: Sequence[int], size: float, colour: str
+    ax: Axes,
+    points: np.ndarray,
+    arrows: np.ndarray,
+    sessions: Sequence[int],
+    size: float,
+    colour: str,
+    width: float,
 ) -> None:
     """Arrows of equal length at some sessions of every stimulus."""
     chosen = list(sessions)
@@ -128,16 +135,17 @@ def _draw_arrows(
     ahead = _ARROW * size * arrows[chosen][some] / lengths[some]
     start = points[chosen][some]
     look: dict[str, Any] = {"color": colour, "angles": "xy", "scale_units": "xy", "scale": 1.0, "zorder": 5}
-    ax.quiver(start[:, 0], start[:, 1], ahead[:, 0], ahead[:, 1], width=0.006, headwidth=4.5, headlength=5, **look)
+    look |= {"headwidth": 0.03 / width, "headlength": 0.035 / width, "headaxislength": 0.03 / width}
+    ax.quiver(start[:, 0], start[:, 1], ahead[:, 0], ahead[:, 1], width=width, **look)
 
 
-def _name(ax: Axes, end: np.ndarray, middle: np.ndarray, text: str) -> None:
-    """The name of a stimulus beside the end of its path, away from the middle."""
-    right, up = end[0] >= middle[0], end[1] >= middle[1]
+def _name(ax: Axes, start: np.ndarray, middle: np.ndarray, text: str) -> None:
+    """The name of a stimulus beside the start of its path, away from the middle."""
+    right, up = start[0] >= middle[0], start[1] >= middle[1]
     look: dict[str, Any] = {"fontsize": 6, "ha": "left" if right else "right", "va": "bottom" if up else "top"}
-    ax.annotate(
-        text, (end[0], end[1]), (4 if right else -4, 3 if up else -3), textcoords="offset points", zorder=6, **look
-    )
+    beside = (5 if right else -5, 4 if up else -4)
+    drawn = ax.annotate(text, (start[0], start[1]), beside, textcoords="offset points", zorder=6, **look)
+    drawn.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
 def _draw_line(ax: Axes, boundary: Sequence[float]) -> None:

@@ -8,6 +8,7 @@ from neurofa.measures.angles import angle_procrustes_deg as angle_procrustes_deg
 from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
 from neurofa.measures.courses import MONITORS as MONITORS
 from neurofa.measures.courses import courses_of_learning as courses_of_learning
+from neurofa.measures.courses import steps_of_learning as steps_of_learning
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
 from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
 from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal

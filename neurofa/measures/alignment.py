@@ -120,8 +120,9 @@ def half_change_step(
     """
     Step at which a course has made half of its total fall or rise.
 
-    The total fall is the first value minus the lowest one; the step is where the course first passes the middle
-    between the two, interpolated linearly between its neighbours. "rise" is the fall of minus the values.
+    The total fall is the first value minus the one where the course settles, its median over the last quarter of the
+    steps; the step is where the course first passes the middle between the two, interpolated linearly between its
+    neighbours. "rise" is the fall of minus the values.
 
     Parameters
     ----------
@@ -187,9 +188,12 @@ def _half_fall(course: Floats, steps: Floats, least: float) -> float:
     """Step at which one course has made half of its fall; NaN where it does not fall by more than `least`."""
     finite = np.isfinite(course)
     course, steps = course[finite], steps[finite]
-    if course.size < 2 or not course[0] - course.min() > max(least, 0.0):
+    if course.size < 2:
         return np.nan
-    middle = (course[0] + course.min()) / 2
+    settled = float(np.median(course[-max(1, course.size // 4) :]))
+    if not course[0] - settled > max(least, 0.0):
+        return np.nan
+    middle = (course[0] + settled) / 2
     after = int(np.argmax(course <= middle))
     fraction = (course[after - 1] - middle) / (course[after - 1] - course[after])
     return float(steps[after - 1] + fraction * (steps[after] - steps[after - 1]))

@@ -41,9 +41,8 @@ def courses_of_learning(
     Returns
     -------
     xarray.Dataset
-        Their variables on (animal, layer, step) or (animal, step), coordinates animal and layer. Steps are the updates
-        so far where these are the same in all animals and grow from session to session, else the sessions' numbers;
-        ``long_name`` of the coordinate says which. Gaps: NaN where an animal had no session, or was stopped.
+        Their variables on (animal, layer, step) or (animal, step), coordinates animal, layer and step, the last as
+        `steps_of_learning` gives it. Gaps: NaN where an animal had no session, or was stopped.
 
     Raises
     ------
@@ -61,18 +60,32 @@ def courses_of_learning(
             )
     wanted = [name for monitor in (*monitors, *optional) for name in MONITORS[monitor] if name in there]
     found = recording["learning"].to_dataset()[wanted].reset_coords(drop=True).astype(np.float64)
-    steps, long_name = _steps(recording["learning"].to_dataset(), found.sizes["session"])
-    animals = recording["probe"].to_dataset()["animal"].values
     found = found.drop_vars("session", errors="ignore").rename(session="step")
-    found = found.assign_coords(animal=animals, step=("step", steps, {"long_name": long_name, "units": "1"}))
+    animals = recording["probe"].to_dataset()["animal"].values
+    found = found.assign_coords(animal=animals, step=steps_of_learning(recording))
     return found.transpose("animal", "layer", "step", missing_dims="ignore")
 
 
-def _steps(learning: "xr.Dataset", n_sessions: int) -> tuple[np.ndarray, str]:
-    """Updates so far, or numbers of sessions where animals differ; and which of the two."""
-    if "updates" in learning.variables:
-        updates = learning["updates"].transpose("animal", "session").values
-        same = (updates == updates[:1]).all() and (np.diff(updates[0]) > 0).all()
-        if same:
-            return updates[0].astype(np.int64), "updates"
-    return np.arange(n_sessions), "session"
+def steps_of_learning(recording: "xr.DataTree") -> "xr.DataArray":
+    """
+    Number the recorded sessions by what the animals had learned.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        Of simulated animals.
+
+    Returns
+    -------
+    xarray.DataArray
+        (step,): updates so far where these are the same in all animals and grow from session to session, else the
+        numbers of the sessions; ``long_name`` says which.
+    """
+    import xarray as xr
+
+    steps, long_name = np.arange(recording["probe"].sizes["session"]), "session"
+    if "learning" in recording.children and "updates" in recording["learning"].variables:
+        updates = recording["learning"]["updates"].transpose("animal", "session").values
+        if (updates == updates[:1]).all() and (np.diff(updates[0]) > 0).all():
+            steps, long_name = updates[0].astype(np.int64), "updates"
+    return xr.DataArray(steps, dims="step", attrs={"long_name": long_name, "units": "1"})
