@@ -71,6 +71,8 @@ class Cohort:
         held_out = sets[0].held_out
         self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
         self.rates = Rates(**{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in _RATES.items()})
+        # a bound of 0 stands for none
+        self.rates.readout_step_bound[self.rates.readout_step_bound == 0] = torch.inf
         self.build_rule: Callable[[Rates], Rule] = partial(Rule, self.protocol.rule.choices())
         #: number of an animal to why it does not go on
         self.stopped: dict[int, str] = {}

@@ -79,7 +79,7 @@ class RuleSettings(Settings):
     learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the hidden layers, per update of averaged trials")
     readout_learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the readout; 0 = frozen readout")
     readout_step_bound: PerAnimal = per_animal(
-        0.8, gt=0, description="a plain step of the readout is at most this over its summed squared inputs; inf = any"
+        0.8, ge=0, description="a plain step of the readout is at most this / its summed squared inputs; 0 = any"
     )
     feedback_scale: PerAnimal = per_animal(1.0, ge=0, description="sd of the feedback weights, times sqrt(signals)")
     target_scale: PerAnimal = per_animal(0.01, ge=0, description="scale of the centred target as teaching signal")
