@@ -75,7 +75,11 @@ def hidden_trajectory(
         ax.set_xlim(middle[0] - reach, middle[0] + reach)
         ax.set_ylim(middle[1] - reach, middle[1] + reach)
         for number, text in enumerate(labels if labels is not None else ()):
-            _name(ax, points[0, number], middle, text)
+            ahead = [points[-1, number] - points[0, number]]
+            ahead += [
+                arrows.transpose("session", "stimulus", "unit").values[0, number] for arrows in directions.values()
+            ]
+            _name(ax, points[0, number], ahead, text)
         if boundary is not None:
             _draw_line(ax, boundary)
         ax.set_aspect("equal")
@@ -139,12 +143,12 @@ def _draw_arrows(
     ax.quiver(start[:, 0], start[:, 1], ahead[:, 0], ahead[:, 1], width=width, **look)
 
 
-def _name(ax: Axes, start: np.ndarray, middle: np.ndarray, text: str) -> None:
-    """The name of a stimulus beside the start of its path, away from the middle."""
-    right, up = start[0] >= middle[0], start[1] >= middle[1]
-    look: dict[str, Any] = {"fontsize": 6, "ha": "left" if right else "right", "va": "bottom" if up else "top"}
-    beside = (5 if right else -5, 4 if up else -4)
-    drawn = ax.annotate(text, (start[0], start[1]), beside, textcoords="offset points", zorder=6, **look)
+def _name(ax: Axes, start: np.ndarray, ahead: Sequence[np.ndarray], text: str) -> None:
+    """The name of a stimulus beside the start of its path, away from where path and arrows lead."""
+    away = -sum(vector / (np.linalg.norm(vector) or 1.0) for vector in ahead if np.isfinite(vector).all())
+    away = 8 * np.asarray(away) / (np.linalg.norm(away) or 1.0) * np.ones(2)
+    look: dict[str, Any] = {"fontsize": 6, "ha": "center", "va": "center", "zorder": 6}
+    drawn = ax.annotate(text, (start[0], start[1]), (away[0], away[1]), textcoords="offset points", **look)
     drawn.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
