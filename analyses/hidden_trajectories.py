@@ -19,6 +19,8 @@ from neurofa import NeurofaError, figures, measures
 LAYER = "hidden_1"
 #: output above which the answer is yes, by the coding of the problem
 THRESHOLDS = {"plus_minus_one": 0.0, "zero_one": 0.5}
+#: coordinates of the stimuli that name them
+BITS = ("first_bit", "second_bit")
 #: sessions at which arrows are drawn
 N_ARROWS = 7
 #: names of the two signals in figures
@@ -119,10 +121,10 @@ def _examples(probe: xr.Dataset, solved: np.ndarray) -> xr.Dataset:
 
 def _stimulus_names(probe: xr.Dataset) -> list[str]:
     """The bits of each pattern, where the recording has them; else numbers."""
-    bits = [name for name in probe.coords if str(name).endswith("_bit") and probe[name].dims == ("stimulus",)]
-    if not bits:
-        return [str(number) for number in range(probe.sizes["stimulus"])]
-    return ["".join(str(int(probe[name].values[number])) for name in bits) for number in range(probe.sizes["stimulus"])]
+    numbers = range(probe.sizes["stimulus"])
+    if not set(BITS) <= set(probe.coords):
+        return [str(number) for number in numbers]
+    return ["".join(str(int(probe[name].values[number])) for name in BITS) for number in numbers]
 
 
 def _threshold(recording: xr.DataTree) -> float:
