@@ -239,11 +239,16 @@ def _lead_text(measured: xr.Dataset, layers: list[str]) -> str:
         for group in dict.fromkeys(groups.tolist()):
             over = measures.mean_and_interval(lead[groups == group])
             if over.n > 1:
-                told = f"{float(over.mean):.3g} ({float(over.low):.3g} to {float(over.high):.3g})"
+                told = f"{_number(over.mean)} ({_number(over.low)} to {_number(over.high)})"
                 texts.append(f"{labels[group]}, {_layer_name(layer).lower()}: {told}, n = {int(over.n)}")
     if not texts:
         return "No group has two animals that show both."
     return f"Lead of alignment over learning in {unit}, mean and 95 % interval (Student t): {'; '.join(texts)}."
+
+
+def _number(value: np.ndarray) -> str:
+    """Three digits, or all digits of a large number."""
+    return f"{float(value):.3g}" if abs(value) < 1000 else f"{float(value):.0f}"
 
 
 def _layer_name(layer: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from neurofa.errors import ShapeError
@@ -216,7 +217,8 @@ def level_line(ax: Axes, level: float, text: str) -> None:
     ax.axhline(level, color="0.4", linestyle=":", linewidth=0.8, zorder=1)
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     look: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": "0.4"}
-    ax.annotate(text, (1, level), xytext=(-1, 1.5), **place, **look)
+    drawn = ax.annotate(text, (1, level), xytext=(-1, 1.5), **place, **look)
+    drawn.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
 
 
 def angle_axes(axes: Iterable[Axes]) -> None:

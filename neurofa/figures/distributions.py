@@ -121,9 +121,11 @@ def group_axis(ax: Axes, styles: Mapping[str, GroupStyle], groups: list[str]) ->
         From left to right.
     """
     names = [styles[group].label or group.replace("_", " ") for group in groups]
-    # upright where they fit one beside the other, else turned
-    turned = len(groups) > 1 and max(len(name) for name in names) * len(groups) > _characters(ax)
-    names = [textwrap.fill(name, 18) for name in names] if turned else names
+    # upright in a few lines where they fit one beside the other, else turned
+    room = max(1, int(_characters(ax) / max(1, len(groups))))
+    wrapped = [textwrap.fill(name, room, break_long_words=False, break_on_hyphens=False) for name in names]
+    turned = any(len(line) > room for name in wrapped for line in name.split("\n"))
+    names = [textwrap.fill(name, 18) for name in names] if turned else wrapped
     ax.set_xticks(range(len(groups)), names)
     if turned:
         for text in ax.get_xticklabels():
