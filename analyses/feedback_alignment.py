@@ -47,7 +47,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     xarray.Dataset
         Angles on (animal, layer, step), accuracies and squared error on (animal, step); `alignment_half_step` (animal,
         layer), `learning_half_step` (animal, condition) and their difference `alignment_lead_steps` (animal, layer,
-        condition), where condition is what shows learning. A positive lead: alignment comes first.
+        condition), where condition is what shows learning. A positive lead: alignment comes first; NaN where both lie
+        between the same two steps, so that their order is not known.
     """
     courses = measures.courses_of_learning(recording, ("alignment", "performance"), ("readout",))
     kept = [name for name in (*ANGLES, *ACCURACIES, "fixed_readout_mse") if name in courses]
@@ -66,7 +67,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     values = np.stack(half_learned, axis=1) if half_learned else np.empty((measured.sizes["animal"], 0))
     measured = measured.assign_coords(condition=np.array(conditions, dtype=str))
     measured["learning_half_step"] = (("animal", "condition"), values, attrs)
-    measured["alignment_lead_steps"] = measured["learning_half_step"] - measured["alignment_half_step"]
+    learned, aligned = measured["learning_half_step"], measured["alignment_half_step"]
+    apart = _interval(learned, steps) != _interval(aligned, steps)
+    measured["alignment_lead_steps"] = (learned - aligned).where(apart)
     measured["alignment_lead_steps"].attrs = attrs
     names = {
         "alignment_half_step": "half of the alignment",
@@ -84,6 +87,11 @@ def _half_learned(values: np.ndarray, steps: np.ndarray, direction: str) -> np.n
         first = values[:, :1]
         values = np.divide(values, first, out=np.full(values.shape, np.nan), where=first > 0)
     return measures.half_change_step(values, steps, direction, LEAST_GAIN)
+
+
+def _interval(half_step: xr.DataArray, steps: np.ndarray) -> xr.DataArray:
+    """Number of the step at or after which a half was reached."""
+    return half_step.copy(data=np.searchsorted(steps, half_step.values))
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
@@ -186,7 +194,8 @@ def draw_order(measured: xr.Dataset) -> figures.Drawing:
         "stimuli, means over the animals of a group; open circle: first step, filled circle: last. Paths that go down "
         "before they go right align first. Last panels: step at which the angle has made half of its fall (more than "
         f"{LEAST_FALL_DEG:g} degrees) and accuracy half of its gain (more than {LEAST_GAIN:g}), one dot per animal "
-        "that shows both; above the diagonal alignment comes first. "
+        "that shows both; above the diagonal alignment comes first; open dots: both lie between the same two steps, "
+        "their order is not known. "
     )
     return figures.Drawing(figure, numbers, caption + _lead_text(measured, layers))
 
@@ -206,15 +215,18 @@ def _half_steps(measured: xr.Dataset, layer: str) -> pd.DataFrame:
             "learning_half_step": measured["learning_half_step"].sel(condition="accuracy").values,
         }
     )
-    return table.dropna()
+    lead = measured["alignment_lead_steps"].sel(layer=layer, condition="accuracy")
+    return table.assign(order_is_known=lead.notnull().values).dropna()
 
 
 def _draw_half_steps(ax: Axes, rows: pd.DataFrame, styles: dict[str, figures.GroupStyle], steps: xr.DataArray) -> None:
     """One dot per animal, and the diagonal."""
     for group, own in rows.groupby("group", sort=False):
         size = 9 if len(own) <= 20 else 4
-        look = {"color": styles[group].colour, "alpha": 0.7, "linewidth": 0}
-        ax.scatter(own["alignment_half_step"], own["learning_half_step"], size, **look)
+        for known, dots in own.groupby("order_is_known"):
+            colour = styles[group].colour
+            look = {"facecolor": colour if known else "none", "edgecolor": colour, "linewidth": 0.6, "alpha": 0.7}
+            ax.scatter(dots["alignment_half_step"], dots["learning_half_step"], size, **look)
     figures.step_axis(ax, steps, "x")
     figures.step_axis(ax, steps, "y")
     values = rows[["alignment_half_step", "learning_half_step"]].to_numpy()
@@ -233,17 +245,20 @@ def _lead_text(measured: xr.Dataset, layers: list[str]) -> str:
     unit = str(measured["alignment_lead_steps"].attrs["units"])
     labels = {group: look.label or group for group, look in figures.styles_of(measured).items()}
     groups = measured["group"].values.astype(str)
-    texts = []
+    texts, unknown = [], 0
     for layer in layers:
+        unknown += int((~_half_steps(measured, layer)["order_is_known"]).sum())
         lead = measured["alignment_lead_steps"].sel(layer=layer, condition="accuracy").values
         for group in dict.fromkeys(groups.tolist()):
             over = measures.mean_and_interval(lead[groups == group])
             if over.n > 1:
-                told = f"{_number(over.mean)} ({_number(over.low)} to {_number(over.high)})"
-                texts.append(f"{labels[group]}, {_layer_name(layer).lower()}: {told}, n = {int(over.n)}")
+                span = f"{_number(over.mean)} ({_number(over.low)} to {_number(over.high)})"
+                texts.append(f"{labels[group]}, {_layer_name(layer).lower()}: {span}, n = {int(over.n)}")
+    left_out = f" Left out because the order is not known: {unknown} (animal, layer)." if unknown else ""
     if not texts:
-        return "No group has two animals that show both."
-    return f"Lead of alignment over learning in {unit}, mean and 95 % interval (Student t): {'; '.join(texts)}."
+        return "No group has two animals whose order is known." + left_out
+    told = f"Lead of alignment over learning in {unit}, mean and 95 % interval (Student t): {'; '.join(texts)}."
+    return told + left_out
 
 
 def _number(value: np.ndarray) -> str:

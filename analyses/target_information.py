@@ -162,25 +162,29 @@ def draw_accuracy(measured: xr.Dataset) -> figures.Drawing:
         title = f"Best readout of {str(layer).replace('hidden_', 'hidden layer ')}"
         panels[title] = measured["best_readout_accuracy"].sel(layer=layer)
     columns = len(panels)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 120, 2, columns)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 106, 2, columns)
     tables = []
     for number, (title, values) in enumerate(panels.items()):
         above, below = axes[number], axes[columns + number]
         figures.course_over_steps(values, spread="quartiles", ax=above, styles=styles)
         figures.animal_points(_last(values), ax=below, styles=styles)
         above.set_title(title)
+        # the legend names the groups
+        below.set_xticks([])
         for ax in (above, below):
             ax.set_ylabel("Accuracy" if number == 0 else "")
         tables.append(figures.step_table(values, "quartiles").assign(readout=title))
-    lowest = min(ax.get_ylim()[0] for ax in axes)
-    for ax in axes:
-        ax.set_ylim(lowest, 1.02)
+    for row in (axes[:columns], axes[columns:]):
+        lowest, highest = min(ax.get_ylim()[0] for ax in row), max(ax.get_ylim()[1] for ax in row)
+        for ax in row:
+            ax.set_ylim(lowest, min(highest, 1.02))
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured)
     which = "held-out stimuli, the best readouts fitted on the learned ones" if held_out else "all stimuli"
     caption = (
         "Fraction of stimuli reported correctly by the network's own readout and by the best linear readout of each "
-        f"hidden layer ({which}). Above: courses; below: every animal after {_step_text(measured)}, bars: medians. "
+        f"hidden layer ({which}). Above: courses; below: every animal after {_step_text(measured)}, groups in the "
+        "order of the legend, bars: medians. "
     )
     caption += figures.caption_of_courses(own, "quartiles")
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)

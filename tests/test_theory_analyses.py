@@ -153,6 +153,22 @@ def test_order_of_alignment_and_learning(recording):
     assert measured["condition"].values.tolist() == ["accuracy", "fixed_readout_mse"]
 
 
+def test_an_order_within_one_step_is_not_known(recording):
+    learning = recording["learning"].to_dataset().copy(deep=True)
+    learning["accuracy"][:] = toward(0.5, 1.0, 15.0)
+    learning["angle_to_bp_deg"][:4, :, 0] = toward(90, 30, 13.0)
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(), "/probe": recording["probe"].to_dataset(), "/learning": learning})
+    module = find_analysis("feedback_alignment")
+    measured = module.measure(tree).isel(animal=slice(0, 4))
+    assert measured["alignment_half_step"].sel(layer="hidden_1").notnull().all()
+    lead = measured["alignment_lead_steps"].sel(condition="accuracy")
+    assert lead.sel(layer="hidden_1").isnull().all() and lead.sel(layer="hidden_2").notnull().all()
+    drawing = module.plot(measured)["alignment_order"]
+    shown = drawing.numbers.query("panel == 'half steps'").groupby("layer")["order_is_known"].all()
+    assert not shown["hidden_1"] and shown["hidden_2"]
+    assert "the order is not known: 4 (animal, layer)" in drawing.caption
+
+
 def test_alignment_alone_does_without_the_readouts(recording):
     module = find_analysis("feedback_alignment")
     only = without(recording, "learning", list(measures.MONITORS["readout"] + measures.MONITORS["information"]))
