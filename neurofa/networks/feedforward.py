@@ -220,7 +220,8 @@ def forward(network: Network, stimuli: Tensor) -> Activity:
     activity = Activity([stimuli], [], [], [], stimuli)
     for number, layer in enumerate(network.layers[:-1]):
         private = network.private and number == 0
-        drive = layer.weights.transpose(1, 2) if private else propagate(layer, activity.rates[-1])
+        # a copy: what is seen of this pass later must not change with the weights
+        drive = layer.weights.transpose(1, 2).clone() if private else propagate(layer, activity.rates[-1])
         given, value, rate = respond(layer, drive, network.activation)
         activity.drives.append(drive)
         activity.inputs.append(given)
