@@ -3,7 +3,7 @@
 import numpy as np
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled
+from neurofa.compiled.compiling import compiled, piece
 from neurofa.compiled.products import gather, onward
 from neurofa.rules.optimisers import EPSILON, FIRST_DECAY, MOMENTUM, SECOND_DECAY
 
@@ -17,9 +17,8 @@ def learning_rate(plan, common, layer, n_trials, numbers, desk):
     if common[at.OPTIMISER] != at.GRADIENT:
         return rate
     power = desk.dtype.type(0)
-    start = plan[layer, at.RATES]
-    for place in range(start, start + n_trials * plan[layer, at.PRE]):
-        power += desk[place] * desk[place]
+    for value in piece(desk, plan[layer, at.RATES], n_trials * plan[layer, at.PRE]):
+        power += value * value
     smallest = desk.dtype.type(1e-30)
     bound = numbers[at.STEP_BOUND] * desk.dtype.type(n_trials) / (smallest if power < smallest else power)
     # what is not a number stays so
@@ -38,15 +37,16 @@ def change(blas, plan, common, n_trials, state, numbers, stream, desk):
             _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
         follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
         if follows and common[at.LEARNED_BY] == at.WEIGHT_MIRROR:
-            _mirror(blas, plan, layer, state, numbers, stream, desk)
+            _mirror(blas, plan, common, layer, state, numbers, stream, desk)
         if plan[layer, at.BIAS] >= 0:
-            post, delta, mean = plan[layer, at.POST], plan[layer, at.DELTA], common[at.VECTOR]
-            for unit in range(post):
-                desk[mean + unit] = desk[delta + unit] * share
-            for trial in range(delta + post, delta + n_trials * post, post):
+            post, delta = plan[layer, at.POST], plan[layer, at.DELTA]
+            mean = piece(desk, common[at.VECTOR], post)
+            mean[:] = desk.dtype.type(0)
+            for start in range(delta, delta + n_trials * post, post):
+                own = piece(desk, start, post)
                 for unit in range(post):
-                    desk[mean + unit] += desk[trial + unit] * share
-            _climb(plan, common, layer, at.BIAS, at.BIAS_FIRST, post, rate, state, desk, mean)
+                    mean[unit] += own[unit] * share
+            _climb(plan, common, layer, at.BIAS, at.BIAS_FIRST, rate, state, mean)
         if plan[layer, at.OUTPUT_GAIN] >= 0:
             _change_output_gain(plan, common, layer, n_trials, rate, state, desk)
 
@@ -57,8 +57,9 @@ def _plain_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
     post, pre, weights = plan[layer, at.POST], plan[layer, at.PRE], plan[layer, at.WEIGHTS]
     delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
     if layer == 0 and common[at.PRIVATE]:
+        own, ascent = piece(state, weights, n_trials * post), piece(desk, delta, n_trials * post)
         for place in range(n_trials * post):
-            state[weights + place] += rate * desk[delta + place]
+            own[place] += rate * ascent[place]
         return
     alpha, kept = rate / desk.dtype.type(n_trials), desk.dtype.type(1)
     follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
@@ -77,12 +78,11 @@ def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, d
     delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
     one, zero = desk.dtype.type(1), desk.dtype.type(0)
     if layer == 0 and common[at.PRIVATE]:
-        for place in range(n_trials * post):
-            desk[matrix + place] = desk[delta + place]
+        piece(desk, matrix, n_trials * post)[:] = piece(desk, delta, n_trials * post)
     else:
         share = one / desk.dtype.type(n_trials)
         gather(blas, turned, n_trials, post, pre, share, desk, delta, desk, rates, zero, desk, matrix)
-    _climb(plan, common, layer, at.WEIGHTS, at.WEIGHTS_FIRST, post * pre, rate, state, desk, matrix)
+    _climb(plan, common, layer, at.WEIGHTS, at.WEIGHTS_FIRST, rate, state, piece(desk, matrix, post * pre))
     follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
     if follows and common[at.LEARNED_BY] == at.KOLEN_POLLACK:
         kept = one - numbers[at.FEEDBACK_DECAY]
@@ -96,11 +96,10 @@ def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, d
 
 
 @compiled
-def _mirror(blas, plan, layer, state, numbers, stream, desk):
+def _mirror(blas, plan, common, layer, state, numbers, stream, desk):
     """Mirror the weights of a layer once in the feedback weights of the layer below."""
     post, pre, noise = plan[layer, at.POST], plan[layer, at.PRE], plan[layer - 1, at.STREAM]
-    # sent is free by now
-    above, rate = plan[layer, at.SENT], numbers[at.FEEDBACK_RATE]
+    above, rate = common[at.VECTOR], numbers[at.FEEDBACK_RATE]
     feedback, turned = plan[layer - 1, at.FEEDBACK], plan[layer - 1, at.FEEDBACK_TURNED]
     zero, one = desk.dtype.type(0), desk.dtype.type(1)
     weights = plan[layer, at.WEIGHTS]
@@ -111,42 +110,45 @@ def _mirror(blas, plan, layer, state, numbers, stream, desk):
 @compiled
 def _change_output_gain(plan, common, layer, n_trials, rate, state, desk):
     """Step of the gain that all rates of a layer share."""
-    post, sent, value, gain = plan[layer, at.POST], plan[layer, at.SENT], plan[layer, at.VALUE], plan[layer, at.GAIN]
+    post = plan[layer, at.POST]
     ascent = desk.dtype.type(0)
-    for trial in range(0, n_trials * post, post):
-        for unit in range(post):
-            own = state[gain + unit] if gain >= 0 else desk.dtype.type(1)
-            ascent += desk[sent + trial + unit] * desk[value + trial + unit] * own
-    place = common[at.VECTOR]
-    desk[place] = ascent / desk.dtype.type(n_trials)
-    _climb(plan, common, layer, at.OUTPUT_GAIN, at.OUTPUT_GAIN_FIRST, 1, rate, state, desk, place)
+    for start in range(0, n_trials * post, post):
+        sent, value = piece(desk, plan[layer, at.SENT] + start, post), piece(desk, plan[layer, at.VALUE] + start, post)
+        if plan[layer, at.GAIN] >= 0:
+            gain = piece(state, plan[layer, at.GAIN], post)
+            for unit in range(post):
+                ascent += sent[unit] * value[unit] * gain[unit]
+        else:
+            for unit in range(post):
+                ascent += sent[unit] * value[unit]
+    mean = piece(desk, common[at.VECTOR], 1)
+    mean[0] = ascent / desk.dtype.type(n_trials)
+    _climb(plan, common, layer, at.OUTPUT_GAIN, at.OUTPUT_GAIN_FIRST, rate, state, mean)
 
 
 @compiled
-def _climb(plan, common, layer, column, memory, n_values, rate, state, desk, ascent):
-    """Change a parameter; in place of the ascent, the desk holds the change afterwards."""
-    parameter, first, second = plan[layer, column], plan[layer, memory], plan[layer, memory + 1]
-    one = desk.dtype.type(1)
+def _climb(plan, common, layer, column, memory, rate, state, ascent):
+    """Change a parameter; in place of the ascent, the change stands there afterwards."""
+    size = ascent.shape[0]
+    parameter = piece(state, plan[layer, column], size)
+    one = ascent.dtype.type(1)
     if common[at.OPTIMISER] == at.MOMENTUM:
-        kept = desk.dtype.type(MOMENTUM)
-        for n in range(n_values):
-            velocity = kept * state[first + n] + desk[ascent + n]
-            state[first + n] = velocity
-            desk[ascent + n] = velocity
+        velocity, kept = piece(state, plan[layer, memory], size), ascent.dtype.type(MOMENTUM)
+        for n in range(size):
+            velocity[n] = kept * velocity[n] + ascent[n]
+            ascent[n] = velocity[n]
     elif common[at.OPTIMISER] == at.ADAM:
-        state[plan[layer, memory + 2]] += one
-        count = state[plan[layer, memory + 2]]
-        old, older = desk.dtype.type(FIRST_DECAY), desk.dtype.type(SECOND_DECAY)
-        new, newer = desk.dtype.type(1 - FIRST_DECAY), desk.dtype.type(1 - SECOND_DECAY)
-        unbiased, least = one - older**count, desk.dtype.type(EPSILON)
-        scale = one / (one - old**count)
-        for n in range(n_values):
-            g = desk[ascent + n]
-            mean = old * state[first + n] + new * g
-            square = older * state[second + n] + newer * g * g
-            state[first + n] = mean
-            state[second + n] = square
-            desk[ascent + n] = mean * scale / (np.sqrt(square / unbiased) + least)
-    for n in range(n_values):
-        desk[ascent + n] *= rate
-        state[parameter + n] += desk[ascent + n]
+        first, second = piece(state, plan[layer, memory], size), piece(state, plan[layer, memory + 1], size)
+        steps = piece(state, plan[layer, memory + 2], 1)
+        steps[0] += one
+        old, older = ascent.dtype.type(FIRST_DECAY), ascent.dtype.type(SECOND_DECAY)
+        new, newer = ascent.dtype.type(1 - FIRST_DECAY), ascent.dtype.type(1 - SECOND_DECAY)
+        unbiased, least = one - older ** steps[0], ascent.dtype.type(EPSILON)
+        scale = one / (one - old ** steps[0])
+        for n in range(size):
+            first[n] = old * first[n] + new * ascent[n]
+            second[n] = older * second[n] + newer * ascent[n] * ascent[n]
+            ascent[n] = first[n] * scale / (np.sqrt(second[n] / unbiased) + least)
+    for n in range(size):
+        ascent[n] *= rate
+        parameter[n] += ascent[n]

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import types
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -68,3 +70,31 @@ def fingerprint() -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _piece_call(typing_context: Any, array: Any, start: Any, size: Any) -> Any:
+    """Type and code of `piece`."""
+    view = types.Array(array.dtype, 1, "C")
+    signature = view(array, types.int64, types.int64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole = context.make_array(signature.args[0])(context, builder, arguments[0])
+        part = context.make_array(signature.return_type)(context, builder)
+        one_value = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(view.dtype)))
+        context.populate_array(
+            part,
+            data=builder.gep(whole.data, [arguments[1]]),
+            shape=[arguments[2]],
+            strides=[one_value],
+            itemsize=one_value,
+            # the view does not keep the array alive: whoever called the compiled function does
+            meminfo=None,
+        )
+        return part._getvalue()
+
+    return signature, generate
+
+
+#: piece(array, start, size): view of some values of a contiguous array, from a place counted through all its axes.
+#: Loops over views become vector instructions, loops over places of an array do not; and a view costs nothing.
+piece: Any = intrinsic(_piece_call)

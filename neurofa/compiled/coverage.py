@@ -32,6 +32,8 @@ def reason_not_covered(network: Network, rule: Rule, session: "Session") -> str:
     first = network.layers[0].weights
     if type(rule) is not Rule:
         return f"rule of a class of its own, {type(rule).__name__}"
+    if type(network) is not Network:
+        return f"networks of a class of their own, {type(network).__name__}"
     if first.device.type != "cpu":
         return f"device {first.device.type}"
     if first.dtype not in (torch.float32, torch.float64):

@@ -6,7 +6,7 @@ from typing import Any
 
 from neurofa.compiled import layout as at
 from neurofa.compiled.changes import change
-from neurofa.compiled.compiling import compiled, fingerprint, kept
+from neurofa.compiled.compiling import compiled, fingerprint, kept, piece
 from neurofa.compiled.responses import activate, drive_layer, follow_drive, prepare
 from neurofa.compiled.teaching import report, teach
 
@@ -14,23 +14,18 @@ from neurofa.compiled.teaching import report, teach
 @compiled
 def show(plan, common, first, n_trials, again, numbers, stimuli, targets, order, stream, desk):
     """Put stimuli with their noise, and targets, on the desk; those of the whole set stay there (`again`)."""
-    last = plan.shape[0] - 1
-    n_inputs, n_outputs = stimuli.shape[1], plan[last, at.POST]
-    inputs, target = plan[0, at.RATES], common[at.TARGET]
     if again and not common[at.NOISY]:
         return
+    n_inputs, n_outputs = stimuli.shape[1], targets.shape[1]
     for trial in range(n_trials):
         shown = trial if common[at.ALL_SHOWN] else order[first + trial]
-        place = inputs + trial * n_inputs
+        inputs = piece(desk, plan[0, at.RATES] + trial * n_inputs, n_inputs)
+        inputs[:] = piece(stimuli, shown * n_inputs, n_inputs)
         if common[at.NOISY]:
-            noise, sd = trial * n_inputs, numbers[at.NOISE_SD]
+            noise, sd = piece(stream, trial * n_inputs, n_inputs), numbers[at.NOISE_SD]
             for unit in range(n_inputs):
-                desk[place + unit] = stimuli[shown, unit] + sd * stream[noise + unit]
-        else:
-            for unit in range(n_inputs):
-                desk[place + unit] = stimuli[shown, unit]
-        for unit in range(n_outputs):
-            desk[target + trial * n_outputs + unit] = targets[shown, unit]
+                inputs[unit] += sd * noise[unit]
+        piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)[:] = piece(targets, shown * n_outputs, n_outputs)
 
 
 @compiled
@@ -50,12 +45,12 @@ def live_one(blas, plan, common, first, stop, state, numbers, stimuli, targets, 
     """Updates of one animal from the first to before the last; streams start at the first."""
     n_trials = common[at.BATCH]
     for update in range(first, stop):
-        stream = streams[update - first] if streams.shape[0] > 1 else streams[0]
+        stream = piece(streams, (update - first) * streams.shape[1], streams.shape[1])
         again = common[at.ALL_SHOWN] and update > first
         place = update * n_trials
         show(plan, common, place, n_trials, again, numbers, stimuli, targets, order, stream, desk)
         respond(blas, plan, common, n_trials, state, numbers, desk)
-        losses[update] = report(plan, common, n_trials, numbers, desk, choices[update])
+        losses[update] = report(plan, common, n_trials, numbers, desk, piece(choices, place, n_trials))
         teach(blas, plan, common, n_trials, state, numbers, stream, desk)
         change(blas, plan, common, n_trials, state, numbers, stream, desk)
 

@@ -89,14 +89,13 @@ def multiply(blas, turn_a, turn_b, m, n, k, alpha, a, a_start, b, b_start, beta,
     """C (m, n) = alpha op(A) op(B) + beta C; op turns the matrix where asked for, B is (k, n) after that."""
     a_stride = m if turn_a else k
     b_stride = k if turn_b else n
-    columns = max(_COLUMNS, _AT_ONCE // max(1, m * k) // _COLUMNS * _COLUMNS)
-    start = 0
-    while start < n:
+    columns = n
+    if m * n * k > _AT_ONCE:
+        columns = max(_COLUMNS, _AT_ONCE // (m * k) // _COLUMNS * _COLUMNS)
+    for start in range(0, n, columns):
         size = min(columns, n - start)
-        b_place = b_start + (start * k if turn_b else start)
-        places = (a_start, b_place, c_start + start)
+        places = (a_start, b_start + (start * k if turn_b else start), c_start + start)
         _gemm(blas, turn_a, turn_b, (m, size, k), alpha, a, b, beta, c, places, (a_stride, b_stride, n))
-        start += size
 
 
 @compiled

@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import overload
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled
+from neurofa.compiled.compiling import compiled, piece
 from neurofa.compiled.products import onward
 
 #: rational approximation of tanh in single precision, odd over even: a few units in the last place (Eigen, ptanh_float)
@@ -58,170 +58,166 @@ def _single_tanh(value):
 @compiled
 def spread_of_drive(plan, layer, state, desk):
     """Put the standard deviation of the drive over stimuli on the desk, from the running moments."""
-    post, start = plan[layer, at.POST], plan[layer, at.SPREAD]
-    mean, square = plan[layer, at.DRIVE_MEAN], plan[layer, at.DRIVE_SQUARE]
-    zero, one = desk.dtype.type(0), desk.dtype.type(1)
-    if mean < 0 or square < 0:
-        for unit in range(post):
-            desk[start + unit] = one
+    post = plan[layer, at.POST]
+    spread = piece(desk, plan[layer, at.SPREAD], post)
+    zero = desk.dtype.type(0)
+    if plan[layer, at.DRIVE_MEAN] < 0 or plan[layer, at.DRIVE_SQUARE] < 0:
+        spread[:] = desk.dtype.type(1)
         return
+    mean, square = piece(state, plan[layer, at.DRIVE_MEAN], post), piece(state, plan[layer, at.DRIVE_SQUARE], post)
     for unit in range(post):
-        variance = state[square + unit] - state[mean + unit] * state[mean + unit]
-        desk[start + unit] = zero if variance < zero else variance
-    for unit in range(post):
-        desk[start + unit] = np.sqrt(desk[start + unit])
+        variance = square[unit] - mean[unit] * mean[unit]
+        spread[unit] = np.sqrt(zero if variance < zero else variance)
 
 
 @compiled
 def prepare(plan, layer, state, desk):
     """Put on the desk what is added to the drive of every unit, and what its rates are multiplied by."""
-    post, shift, scale = plan[layer, at.POST], plan[layer, at.SHIFT], plan[layer, at.SCALE]
-    threshold, gain, own = plan[layer, at.THRESHOLD], plan[layer, at.GAIN], plan[layer, at.OUTPUT_GAIN]
-    excitability = plan[layer, at.EXCITABILITY]
-    zero, one = desk.dtype.type(0), desk.dtype.type(1)
-    for unit in range(post):
-        desk[shift + unit] = -state[threshold + unit] if threshold >= 0 else zero
-        desk[scale + unit] = state[gain + unit] if gain >= 0 else one
-    if own >= 0:
+    post = plan[layer, at.POST]
+    shift, scale = piece(desk, plan[layer, at.SHIFT], post), piece(desk, plan[layer, at.SCALE], post)
+    if plan[layer, at.THRESHOLD] >= 0:
+        threshold = piece(state, plan[layer, at.THRESHOLD], post)
         for unit in range(post):
-            desk[scale + unit] *= state[own]
-    if excitability >= 0:
+            shift[unit] = -threshold[unit]
+    else:
+        shift[:] = desk.dtype.type(0)
+    if plan[layer, at.GAIN] >= 0:
+        scale[:] = piece(state, plan[layer, at.GAIN], post)
+    else:
+        scale[:] = desk.dtype.type(1)
+    if plan[layer, at.OUTPUT_GAIN] >= 0:
+        own = state[plan[layer, at.OUTPUT_GAIN]]
+        for unit in range(post):
+            scale[unit] *= own
+    if plan[layer, at.EXCITABILITY] >= 0:
         spread_of_drive(plan, layer, state, desk)
-        spread = plan[layer, at.SPREAD]
+        excitability = piece(state, plan[layer, at.EXCITABILITY], post)
+        spread = piece(desk, plan[layer, at.SPREAD], post)
         for unit in range(post):
-            desk[shift + unit] += state[excitability + unit] * desk[spread + unit]
+            shift[unit] += excitability[unit] * spread[unit]
 
 
 @compiled
 def drive_layer(blas, plan, common, layer, n_trials, state, desk):
     """Drive of a layer, from its inputs on the desk: W r + b."""
-    pre, post, drive, bias = plan[layer, at.PRE], plan[layer, at.POST], plan[layer, at.DRIVE], plan[layer, at.BIAS]
+    pre, post, drive = plan[layer, at.PRE], plan[layer, at.POST], plan[layer, at.DRIVE]
+    weights, turned, rates = plan[layer, at.WEIGHTS], plan[layer, at.TURNED], plan[layer, at.RATES]
     if layer == 0 and common[at.PRIVATE]:
-        for place in range(n_trials * post):
-            desk[drive + place] = state[plan[layer, at.WEIGHTS] + place]
+        piece(desk, drive, n_trials * post)[:] = piece(state, weights, n_trials * post)
         return
     beta = desk.dtype.type(0)
-    if bias >= 0:
+    if plan[layer, at.BIAS] >= 0:
         beta = desk.dtype.type(1)
-        for trial in range(n_trials):
-            for unit in range(post):
-                desk[drive + trial * post + unit] = state[bias + unit]
-    onward(
-        blas,
-        plan[layer, at.TURNED],
-        n_trials,
-        post,
-        pre,
-        desk,
-        plan[layer, at.RATES],
-        state,
-        plan[layer, at.WEIGHTS],
-        beta,
-        desk,
-        drive,
-    )
+        bias = piece(state, plan[layer, at.BIAS], post)
+        for start in range(drive, drive + n_trials * post, post):
+            piece(desk, start, post)[:] = bias
+    onward(blas, turned, n_trials, post, pre, desk, rates, state, weights, beta, desk, drive)
 
 
 @compiled
 def activate(plan, common, layer, n_trials, desk):
     """Activation and slope of a hidden layer from its drive, and rates as the inputs of the layer above."""
-    post, drive, value = plan[layer, at.POST], plan[layer, at.DRIVE], plan[layer, at.VALUE]
-    slope, rates = plan[layer, at.SLOPE], plan[layer + 1, at.RATES]
-    shift, scale, kind = plan[layer, at.SHIFT], plan[layer, at.SCALE], common[at.ACTIVATION]
-    zero, one = desk.dtype.type(0), desk.dtype.type(1)
-    linear = desk.dtype.type(_LINEAR)
-    for trial in range(0, n_trials * post, post):
-        d, v, s, r = drive + trial, value + trial, slope + trial, rates + trial
-        if kind == at.TANH:
-            for unit in range(post):
-                y = tanh(desk[d + unit] + desk[shift + unit])
-                desk[v + unit] = y
-                desk[s + unit] = (one - y * y) * desk[scale + unit]
-                desk[r + unit] = y * desk[scale + unit]
-        elif kind == at.RELU:
-            for unit in range(post):
-                x = desk[d + unit] + desk[shift + unit]
-                # what is not a number stays so
-                y = zero if x < zero else x
-                desk[v + unit] = y
-                desk[s + unit] = desk[scale + unit] if x > zero else zero
-                desk[r + unit] = y * desk[scale + unit]
-        elif kind == at.SOFTPLUS:
-            for unit in range(post):
-                x = desk[d + unit] + desk[shift + unit]
-                y = x if x > linear else np.log1p(np.exp(x))
-                desk[v + unit] = y
-                desk[s + unit] = desk[scale + unit] / (one + np.exp(-x))
-                desk[r + unit] = y * desk[scale + unit]
+    post = plan[layer, at.POST]
+    shift, scale = piece(desk, plan[layer, at.SHIFT], post), piece(desk, plan[layer, at.SCALE], post)
+    for start in range(0, n_trials * post, post):
+        given = piece(desk, plan[layer, at.DRIVE] + start, post)
+        value = piece(desk, plan[layer, at.VALUE] + start, post)
+        slope = piece(desk, plan[layer, at.SLOPE] + start, post)
+        rate = piece(desk, plan[layer + 1, at.RATES] + start, post)
+        _values_and_slopes(common[at.ACTIVATION], given, shift, value, slope)
+        if common[at.ONE_AS_SLOPE]:
+            slope[:] = scale
         else:
             for unit in range(post):
-                y = desk[d + unit] + desk[shift + unit]
-                desk[v + unit] = y
-                desk[s + unit] = desk[scale + unit]
-                desk[r + unit] = y * desk[scale + unit]
-        if common[at.ONE_AS_SLOPE]:
-            for unit in range(post):
-                desk[s + unit] = desk[scale + unit]
+                slope[unit] *= scale[unit]
+        for unit in range(post):
+            rate[unit] = value[unit] * scale[unit]
+
+
+@compiled
+def _values_and_slopes(kind, given, shift, value, slope):
+    """Activation of every unit, and its derivative."""
+    zero, one, linear = given.dtype.type(0), given.dtype.type(1), given.dtype.type(_LINEAR)
+    n_units = given.shape[0]
+    if kind == at.TANH:
+        for unit in range(n_units):
+            y = tanh(given[unit] + shift[unit])
+            value[unit] = y
+            slope[unit] = one - y * y
+    elif kind == at.RELU:
+        for unit in range(n_units):
+            x = given[unit] + shift[unit]
+            # what is not a number stays so
+            value[unit] = zero if x < zero else x
+            slope[unit] = one if x > zero else zero
+    elif kind == at.SOFTPLUS:
+        for unit in range(n_units):
+            x = given[unit] + shift[unit]
+            value[unit] = x if x > linear else np.log1p(np.exp(x))
+            slope[unit] = one / (one + np.exp(-x))
+    else:
+        for unit in range(n_units):
+            value[unit] = given[unit] + shift[unit]
+            slope[unit] = one
 
 
 @compiled
 def follow_drive(plan, layer, n_trials, state, numbers, desk):
     """Running moments of the drive, then thresholds: see `neurofa.networks.homeostasis`."""
-    post, drive = plan[layer, at.POST], plan[layer, at.DRIVE]
-    mean, square = plan[layer, at.DRIVE_MEAN], plan[layer, at.DRIVE_SQUARE]
-    weight = numbers[at.MOMENT_WEIGHT]
-    if mean >= 0 and square >= 0:
+    post = plan[layer, at.POST]
+    if plan[layer, at.DRIVE_MEAN] >= 0 and plan[layer, at.DRIVE_SQUARE] >= 0:
+        mean, square = piece(state, plan[layer, at.DRIVE_MEAN], post), piece(state, plan[layer, at.DRIVE_SQUARE], post)
+        weight = numbers[at.MOMENT_WEIGHT]
         if n_trials == 1:
+            drive = piece(desk, plan[layer, at.DRIVE], post)
             for unit in range(post):
-                d = desk[drive + unit]
-                state[mean + unit] += weight * (d - state[mean + unit])
-                state[square + unit] += weight * (d * d - state[square + unit])
+                mean[unit] += weight * (drive[unit] - mean[unit])
+                square[unit] += weight * (drive[unit] * drive[unit] - square[unit])
         else:
-            _follow_many(plan, layer, n_trials, state, weight, desk)
+            _follow_many(plan, layer, n_trials, mean, square, weight, desk)
     if plan[layer, at.THRESHOLD] >= 0 and plan[layer, at.TARGET_ACTIVE] >= 0:
         _regulate(plan, layer, n_trials, state, numbers, desk)
 
 
 @compiled
-def _follow_many(plan, layer, n_trials, state, weight, desk):
+def _follow_many(plan, layer, n_trials, mean, square, weight, desk):
     """Running moments from the mean over trials; where shift and scale stood on the desk, sums stand now."""
     post, drive = plan[layer, at.POST], plan[layer, at.DRIVE]
-    mean, square = plan[layer, at.DRIVE_MEAN], plan[layer, at.DRIVE_SQUARE]
-    first, second = plan[layer, at.SHIFT], plan[layer, at.SCALE]
-    zero = desk.dtype.type(0)
+    first, second = piece(desk, plan[layer, at.SHIFT], post), piece(desk, plan[layer, at.SCALE], post)
     share = desk.dtype.type(1) / desk.dtype.type(n_trials)
-    for unit in range(post):
-        desk[first + unit] = zero
-        desk[second + unit] = zero
-    for trial in range(drive, drive + n_trials * post, post):
+    first[:] = desk.dtype.type(0)
+    second[:] = desk.dtype.type(0)
+    for start in range(drive, drive + n_trials * post, post):
+        given = piece(desk, start, post)
         for unit in range(post):
-            d = desk[trial + unit]
-            desk[first + unit] += d
-            desk[second + unit] += d * d
+            first[unit] += given[unit]
+            second[unit] += given[unit] * given[unit]
     for unit in range(post):
-        state[mean + unit] += weight * (desk[first + unit] * share - state[mean + unit])
-        state[square + unit] += weight * (desk[second + unit] * share - state[square + unit])
+        mean[unit] += weight * (first[unit] * share - mean[unit])
+        square[unit] += weight * (second[unit] * share - square[unit])
 
 
 @compiled
 def _regulate(plan, layer, n_trials, state, numbers, desk):
     """Move thresholds towards the active fraction that homeostasis wants."""
-    post, drive, threshold = plan[layer, at.POST], plan[layer, at.DRIVE], plan[layer, at.THRESHOLD]
-    wanted, spread, active = plan[layer, at.TARGET_ACTIVE], plan[layer, at.SPREAD], plan[layer, at.SHIFT]
+    post, drive = plan[layer, at.POST], plan[layer, at.DRIVE]
+    threshold, wanted = piece(state, plan[layer, at.THRESHOLD], post), piece(state, plan[layer, at.TARGET_ACTIVE], post)
+    spread, active = piece(desk, plan[layer, at.SPREAD], post), piece(desk, plan[layer, at.SHIFT], post)
     rate, smallest = numbers[at.HOMEOSTASIS_RATE], numbers[at.SMALLEST_FRACTION]
     zero, one = desk.dtype.type(0), desk.dtype.type(1)
     share = one / desk.dtype.type(n_trials)
     spread_of_drive(plan, layer, state, desk)
     typical = zero
     for unit in range(post):
-        typical += desk[spread + unit]
-        desk[active + unit] = zero
+        typical += spread[unit]
     typical /= desk.dtype.type(post)
-    for trial in range(drive, drive + n_trials * post, post):
+    active[:] = zero
+    for start in range(drive, drive + n_trials * post, post):
+        given = piece(desk, start, post)
         for unit in range(post):
-            desk[active + unit] += one if desk[trial + unit] > state[threshold + unit] else zero
+            active[unit] += one if given[unit] > threshold[unit] else zero
     for unit in range(post):
-        fraction = state[wanted + unit]
-        excess = (desk[active + unit] * share - fraction) / (smallest if fraction < smallest else fraction)
-        size = typical if desk[spread + unit] < typical else desk[spread + unit]
-        state[threshold + unit] += rate * size * excess
+        fraction = wanted[unit]
+        excess = (active[unit] * share - fraction) / (smallest if fraction < smallest else fraction)
+        size = typical if spread[unit] < typical else spread[unit]
+        threshold[unit] += rate * size * excess

@@ -172,9 +172,9 @@ class _Streams:
         self._width += size
 
     def next(self, length: int) -> np.ndarray:
-        """Numbers of the next updates: (animal, update, number); (animal, 1, 1) where there are none."""
+        """Numbers of the next updates: (animal, update, number); (animal, 1, 0) where there are none."""
         if not self._width:
-            return np.zeros((self._n_animals, 1, 1), dtype=self._dtype)
+            return np.zeros((self._n_animals, 1, 0), dtype=self._dtype)
         block = np.empty((self._n_animals, length, self._width), dtype=self._dtype)
         start = 0
         for generators, size, kind in self._kinds:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled
+from neurofa.compiled.compiling import compiled, piece
 from neurofa.compiled.products import back, onward
 from neurofa.compiled.responses import tanh
 
@@ -12,48 +12,47 @@ from neurofa.compiled.responses import tanh
 def report(plan, common, n_trials, numbers, desk, choices):
     """Output, choices and error from the drive of the readout; returns the loss averaged over trials."""
     last = plan.shape[0] - 1
-    post, output, error = plan[last, at.POST], plan[last, at.DRIVE], plan[last, at.DELTA]
-    target = common[at.TARGET]
-    loss = desk.dtype.type(0)
-    half = desk.dtype.type(0.5)
+    post, smallest = plan[last, at.POST], numbers[at.SMALLEST]
+    loss, half = desk.dtype.type(0), desk.dtype.type(0.5)
     for trial in range(n_trials):
-        o, t, e = output + trial * post, target + trial * post, error + trial * post
+        output = piece(desk, plan[last, at.DRIVE] + trial * post, post)
+        target = piece(desk, common[at.TARGET] + trial * post, post)
+        error = piece(desk, plan[last, at.DELTA] + trial * post, post)
         if common[at.LOSS] == at.CROSS_ENTROPY:
-            _softmax(desk, o, post)
+            _softmax(output)
         best = 0
         for unit in range(1, post):
-            if desk[o + unit] > desk[o + best]:
+            if output[unit] > output[best]:
                 best = unit
         if common[at.BY_THRESHOLD]:
-            best = 1 if desk[o] > numbers[at.REPORT_THRESHOLD] else 0
+            best = 1 if output[0] > numbers[at.REPORT_THRESHOLD] else 0
         choices[trial] = best
         if common[at.LOSS] == at.CROSS_ENTROPY:
             for unit in range(post):
-                y = desk[o + unit]
-                loss -= desk[t + unit] * np.log(numbers[at.SMALLEST] if y < numbers[at.SMALLEST] else y)
-                desk[e + unit] = desk[t + unit] - y
+                y = output[unit]
+                loss -= target[unit] * np.log(smallest if y < smallest else y)
+                error[unit] = target[unit] - y
         else:
             for unit in range(post):
-                difference = desk[t + unit] - desk[o + unit]
-                desk[e + unit] = difference
+                difference = target[unit] - output[unit]
+                error[unit] = difference
                 loss += half * difference * difference
     return loss / desk.dtype.type(n_trials)
 
 
 @compiled
-def _softmax(desk, start, n_units):
+def _softmax(values):
     """Softmax in place."""
-    largest = desk[start]
-    for unit in range(1, n_units):
-        if desk[start + unit] > largest:
-            largest = desk[start + unit]
-    total = desk.dtype.type(0)
-    for unit in range(n_units):
-        y = np.exp(desk[start + unit] - largest)
-        desk[start + unit] = y
-        total += y
-    for unit in range(n_units):
-        desk[start + unit] /= total
+    largest = values[0]
+    for unit in range(1, values.shape[0]):
+        if values[unit] > largest:
+            largest = values[unit]
+    total = values.dtype.type(0)
+    for unit in range(values.shape[0]):
+        values[unit] = np.exp(values[unit] - largest)
+        total += values[unit]
+    for unit in range(values.shape[0]):
+        values[unit] /= total
 
 
 @compiled
@@ -72,33 +71,35 @@ def signal_at_output(plan, common, n_trials, state, numbers, desk):
 def _centre(plan, common, n_trials, state, numbers, desk):
     """The centred target: see `neurofa.rules.teaching_signals.centred_target`."""
     last = plan.shape[0] - 1
-    post, error, target, signal = plan[last, at.POST], plan[last, at.DELTA], common[at.TARGET], common[at.SIGNAL]
+    post = plan[last, at.POST]
     zero, one = desk.dtype.type(0), desk.dtype.type(1)
-    sums, count = plan[last, at.TARGET_SUM], plan[last, at.TARGET_COUNT]
+    signal, target = piece(desk, common[at.SIGNAL], n_trials * post), piece(desk, common[at.TARGET], n_trials * post)
     performance = zero
     if n_trials == 1:
-        state[count] += one
+        sums, count = piece(state, plan[last, at.TARGET_SUM], post), piece(state, plan[last, at.TARGET_COUNT], 1)
+        count[0] += one
         for unit in range(post):
-            state[sums + unit] += desk[target + unit]
-            desk[signal + unit] = desk[target + unit] - state[sums + unit] / state[count]
+            sums[unit] += target[unit]
+            signal[unit] = target[unit] - sums[unit] / count[0]
         performance = state[plan[last, at.PERFORMANCE]]
     else:
+        error = piece(desk, plan[last, at.DELTA], n_trials * post)
         residual, total = zero, zero
         for unit in range(post):
             mean = zero
-            for trial in range(n_trials):
-                mean += desk[target + trial * post + unit]
+            for place in range(unit, n_trials * post, post):
+                mean += target[place]
             mean /= desk.dtype.type(n_trials)
-            for trial in range(n_trials):
-                centred = desk[target + trial * post + unit] - mean
-                desk[signal + trial * post + unit] = centred
+            for place in range(unit, n_trials * post, post):
+                centred = target[place] - mean
+                signal[place] = centred
                 total += centred * centred
-                residual += desk[error + trial * post + unit] * desk[error + trial * post + unit]
+                residual += error[place] * error[place]
         if total > zero:
             performance = one - residual / (numbers[at.SMALLEST] if total < numbers[at.SMALLEST] else total)
     strength = numbers[at.TARGET_SCALE] * (one - (zero if performance < zero else performance))
-    for place in range(signal, signal + n_trials * post):
-        desk[place] *= strength
+    for place in range(n_trials * post):
+        signal[place] *= strength
 
 
 @compiled
@@ -114,10 +115,12 @@ def teach(blas, plan, common, n_trials, state, numbers, stream, desk):
             send(blas, plan, common, number, source, n_trials, state, numbers, stream, desk)
         else:
             send_exactly(blas, plan, number, source, n_trials, state, desk)
-        sent, slope, delta = plan[number, at.SENT], plan[number, at.SLOPE], plan[number, at.DELTA]
-        for place in range(n_trials * plan[number, at.POST]):
-            desk[delta + place] = desk[sent + place] * desk[slope + place]
-        source = delta
+        size = n_trials * plan[number, at.POST]
+        sent, slope = piece(desk, plan[number, at.SENT], size), piece(desk, plan[number, at.SLOPE], size)
+        delta = piece(desk, plan[number, at.DELTA], size)
+        for place in range(size):
+            delta[place] = sent[place] * slope[place]
+        source = plan[number, at.DELTA]
 
 
 @compiled
@@ -138,74 +141,66 @@ def send(blas, plan, common, number, source, n_trials, state, numbers, stream, d
     if kind == at.TRANSPOSE:
         send_exactly(blas, plan, number, source, n_trials, state, desk)
     elif kind == at.NOISY_WEIGHTS:
-        _blend(plan, number, numbers[at.NOISE_AMPLITUDE], state, stream, desk, matrix)
+        stored, blended = piece(state, feedback, own * n_signals), piece(desk, matrix, own * n_signals)
+        noise = piece(stream, plan[number, at.STREAM], own * n_signals)
+        _blend(numbers.dtype.type(1), stored, numbers[at.NOISE_AMPLITUDE], noise, own, n_signals, turned, blended)
         onward(blas, turned, n_trials, own, n_signals, desk, source, desk, matrix, zero, desk, sent)
     elif kind == at.FEEDBACK_NETWORK:
         n_units, middle, first = common[at.NETWORK_UNITS], common[at.MIDDLE], plan[number, at.FEEDBACK_HIDDEN]
         onward(blas, 0, n_trials, n_units, n_signals, desk, source, state, first, zero, desk, middle)
-        for place in range(middle, middle + n_trials * n_units):
-            desk[place] = tanh(desk[place])
+        values = piece(desk, middle, n_trials * n_units)
+        for place in range(n_trials * n_units):
+            values[place] = tanh(values[place])
         onward(blas, turned, n_trials, own, n_units, desk, middle, state, feedback, zero, desk, sent)
     elif kind == at.SIGN:
-        _signed(plan, common, number, state, numbers, stream, desk, matrix)
+        _signed(plan, common, number, state, numbers, stream, desk)
         turned = plan[number + 1, at.TURNED]
         back(blas, turned, n_trials, n_signals, own, desk, source, desk, matrix, desk, sent)
     else:
         if kind == at.WALKING:
-            _walk(plan, number, state, numbers, stream)
+            # one step of the random walk
+            stored, step = piece(state, feedback, own * n_signals), numbers[at.WALK]
+            noise = piece(stream, plan[number, at.STREAM], own * n_signals)
+            kept = np.sqrt(numbers.dtype.type(1) - step * step)
+            size = step * numbers[at.FEEDBACK_SCALE] / np.sqrt(numbers.dtype.type(n_signals))
+            _blend(kept, stored, size, noise, own, n_signals, turned, stored)
         onward(blas, turned, n_trials, own, n_signals, desk, source, state, feedback, zero, desk, sent)
 
 
 @compiled
-def _blend(plan, number, amplitude, state, stream, desk, matrix):
-    """Feedback weights plus noise, on the desk; the stream is (post, signal)."""
-    own, n_signals, feedback = plan[number, at.POST], plan[number, at.SIGNALS], plan[number, at.FEEDBACK]
-    noise = plan[number, at.STREAM]
-    if plan[number, at.FEEDBACK_TURNED]:
+def _blend(kept, stored, size, noise, own, n_signals, turned, out):
+    """Out = kept * stored + size * noise; the noise is (post, signal), the others are as they are stored."""
+    if turned:
         for column in range(n_signals):
+            old, new = piece(stored, column * own, own), piece(out, column * own, own)
+            given = noise[column::n_signals]
             for row in range(own):
-                place = column * own + row
-                desk[matrix + place] = state[feedback + place] + amplitude * stream[noise + row * n_signals + column]
+                new[row] = kept * old[row] + size * given[row]
     else:
         for place in range(own * n_signals):
-            desk[matrix + place] = state[feedback + place] + amplitude * stream[noise + place]
+            out[place] = kept * stored[place] + size * noise[place]
 
 
 @compiled
-def _walk(plan, number, state, numbers, stream):
-    """One step of walking feedback weights; the stream is (post, signal)."""
-    own, n_signals, feedback = plan[number, at.POST], plan[number, at.SIGNALS], plan[number, at.FEEDBACK]
-    noise, step = plan[number, at.STREAM], numbers[at.WALK]
-    kept = np.sqrt(state.dtype.type(1) - step * step)
-    size = step * numbers[at.FEEDBACK_SCALE] / np.sqrt(state.dtype.type(n_signals))
-    if plan[number, at.FEEDBACK_TURNED]:
-        for column in range(n_signals):
-            for row in range(own):
-                place = feedback + column * own + row
-                state[place] = kept * state[place] + size * stream[noise + row * n_signals + column]
-    else:
-        for place in range(own * n_signals):
-            state[feedback + place] = kept * state[feedback + place] + size * stream[noise + place]
-
-
-@compiled
-def _signed(plan, common, number, state, numbers, stream, desk, matrix):
+def _signed(plan, common, number, state, numbers, stream, desk):
     """Feedback weights with the signs of the weights above, on the desk and stored as those are."""
     above, own, weights = plan[number + 1, at.POST], plan[number, at.POST], plan[number + 1, at.WEIGHTS]
-    turned, kind = plan[number + 1, at.TURNED], common[at.MAGNITUDES]
-    size = numbers[at.FEEDBACK_SCALE] / np.sqrt(desk.dtype.type(above))
-    one = desk.dtype.type(1)
+    kind, turned = common[at.MAGNITUDES], plan[number + 1, at.TURNED]
+    matrix, given = piece(desk, common[at.MATRIX], own * above), piece(state, weights, own * above)
+    zero, size = desk.dtype.type(0), numbers[at.FEEDBACK_SCALE] / np.sqrt(desk.dtype.type(above))
+    if kind == at.FIXED_MAGNITUDES:
+        size = desk.dtype.type(1)
+    for place in range(own * above):
+        # neither positive nor negative: zero, or not a number
+        matrix[place] = size if given[place] > zero else (-size if given[place] < zero else given[place])
+    if kind == at.UNIT:
+        return
     for row in range(own):
         for column in range(above):
             place = row * above + column if turned else column * own + row
-            magnitude = one
             if kind == at.PER_UPDATE:
-                magnitude = abs(stream[plan[number, at.STREAM] + row * above + column]) * size
-            elif kind == at.FIXED_MAGNITUDES:
+                magnitude = abs(stream[plan[number, at.STREAM] + row * above + column])
+            else:
                 stored = column * own + row if plan[number, at.FEEDBACK_TURNED] else row * above + column
                 magnitude = abs(state[plan[number, at.FEEDBACK] + stored])
-            else:
-                magnitude = size
-            weight = state[weights + place]
-            # neither sign: zero, or not a number
-            desk[matrix + place] = magnitude if weight > 0 else (-magnitude if weight < 0 else weight * magnitude)
+            matrix[place] *= magnitude
