@@ -93,6 +93,10 @@ class Settings(BaseModel):
                 )
 
 
+#: parameters that a function gets from the engine, not from its table of the protocol
+FROM_ENGINE = ("time_step_ms",)
+
+
 @cache
 def parameters_model(function: Callable[..., Any]) -> type[Settings]:
     """
@@ -112,7 +116,7 @@ def parameters_model(function: Callable[..., Any]) -> type[Settings]:
     fields: dict[str, Any] = {}
     hints: dict[str, Any] | None = None
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY or name in FROM_ENGINE:
             continue
         default = parameter.default
         if isinstance(default, FieldInfo):

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurofa.birth import feedforward_birth
 from neurofa.catalogue import blamed_on
 from neurofa.draws import Draws
 from neurofa.errors import ConfigError
 from neurofa.learning import Learned, Session, learn_session, reports
-from neurofa.members import Member, animal_stimuli, is_number, is_on, refuse_unequal
-from neurofa.networks import Layer, Network, forward, propagate, respond
+from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
+from neurofa.networks import Activity, Network, forward
 from neurofa.rules.rule import Rates, Rule
 from neurofa.settings import overnight_process
 
@@ -68,12 +69,15 @@ class Cohort:
         acceptable = [own.acceptable for own in sets if own.acceptable is not None]
         self.acceptable = torch.from_numpy(np.stack(acceptable)).to(self.device) if acceptable else None
         self.threshold = sets[0].threshold
+        counts = [own.counts for own in sets if own.counts is not None]
+        #: (animal, stimulus, time): when the output of sequences counts; None = always, or no time
+        self.counts = self._tensor(np.stack(counts)) if counts else None
         held_out = sets[0].held_out
         self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
         self.rates = Rates(**{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in _RATES.items()})
         # a bound of 0 stands for none
         self.rates.readout_step_bound[self.rates.readout_step_bound == 0] = torch.inf
-        self.build_rule: Callable[[Rates], Rule] = partial(Rule, self.protocol.rule.choices())
+        self.build_rule = self._rule_builder()
         #: number of an animal to why it does not go on
         self.stopped: dict[int, str] = {}
         self.network = self._birth()
@@ -133,8 +137,8 @@ class Cohort:
             (animal, stimulus, input).
         """
         sd = self.numbers(attrgetter("stimuli.session_gain_sd"), 2)
-        gains = torch.exp(sd * draws.normal(("input gains",), (self.stimuli.shape[2],)) - sd**2 / 2)
-        return self.stimuli * gains.unsqueeze(1)
+        gains = torch.exp(sd * draws.normal(("input gains",), (self.stimuli.shape[-1],)) - sd**2 / 2)
+        return self.stimuli * gains.reshape(len(gains), *[1] * (self.stimuli.ndim - 2), -1)
 
     def session(self, stimuli: Tensor, passes: int, homeostasis: float = 1.0) -> Session:
         """
@@ -203,12 +207,61 @@ class Cohort:
         -------
         tuple of numpy.ndarray
             Rates (animal, stimulus, unit), all hidden layers one after the other, a.u.; output (animal, stimulus,
-            output); correct (animal, stimulus): 1, 0 or NaN.
+            output); correct (animal, stimulus): 1, 0 or NaN, see `performance`.
         """
         activity = forward(self.network, stimuli)
         rates = torch.cat(activity.rates[1:], dim=2)
-        correct = reports(activity.output, self.acceptable, threshold=self.threshold)
+        correct = self.performance(stimuli, activity.output)
         return rates.cpu().numpy(), activity.output.cpu().numpy(), correct.cpu().numpy()
+
+    def performance(self, stimuli: Tensor, output: Tensor) -> Tensor:
+        """
+        How often each stimulus is reported correctly while nothing is learned.
+
+        Parameters
+        ----------
+        stimuli : torch.Tensor
+            (animal, stimulus, input).
+        output : torch.Tensor
+            (animal, stimulus, output): answer without noise.
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, stimulus): 1 or 0, or, where ``record.noisy_trials`` is set, the fraction of so many trials with
+            noise as in learning, the same in every session; NaN where no report can be correct.
+        """
+        n_trials = self.protocol.record.noisy_trials
+        if not n_trials:
+            return reports(output, self.acceptable, threshold=self.threshold)
+        noise = self.draws("probe").stream(("input noise",), tuple(stimuli.shape[1:]), "normal")
+        sd = self.numbers(attrgetter("stimuli.noise_sd"), stimuli.ndim)
+        shown = (torch.addcmul(stimuli, sd, noise.at(trial)) for trial in range(n_trials))
+        answers = (self.reporting(self.network, stimuli).output for stimuli in shown)
+        correct = [reports(answer, self.acceptable, threshold=self.threshold) for answer in answers]
+        return torch.stack(correct).mean(0)
+
+    def reporting(self, network: Network, stimuli: Tensor) -> Activity:
+        """
+        Activity while the animals report, nothing being learned.
+
+        Parameters
+        ----------
+        network : Network
+            Theirs, or a copy.
+        stimuli : torch.Tensor
+            (animal, stimulus, input).
+
+        Returns
+        -------
+        Activity
+            Rates (animal, stimulus, unit) and output (animal, stimulus, output).
+        """
+        return forward(network, stimuli)
+
+    def report_targets(self) -> Tensor:
+        """What the network should put out while the animals report, (animal, stimulus, output)."""
+        return self.targets
 
     def overnight(self, days: float, draws: Draws) -> None:
         """
@@ -300,7 +353,7 @@ class Cohort:
                 setattr(self.network.layers[int(place.removeprefix("layer")) - 1], key, tensor)
 
     def _overnight_processes(self) -> list[tuple[str, Callable[..., None], dict[str, Any]]]:
-        """Name, function and parameters of every process, numbers as tensors with one value per animal."""
+        """Name, function and parameters of every process, numbers as tensors (animal,)."""
         found: list[tuple[str, Callable[..., None], dict[str, Any]]] = []
         of_members = [member.protocol.overnight.processes() for member in self.members]
         for name, parameters in of_members[0].items():
@@ -317,57 +370,17 @@ class Cohort:
             found.append((name, overnight_process(name, self.protocol.overnight.folder), values))
         return found
 
+    def _rule_builder(self) -> Callable[[Rates], Rule]:
+        """Make the rule from its numbers."""
+        return partial(Rule, self.protocol.rule.choices())
+
     def _birth(self) -> Network:
-        """Weights, gains, thresholds and feedback that the animals are born with."""
-        own, draws = self.protocol.network, self.draws("birth")
-        private = self.first_rates is not None
-        sizes = [self.stimuli.shape[1 if private else 2], *own.hidden, self.targets.shape[2]]
-        layers = []
-        for number, (pre, post) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-            readout = number == len(sizes) - 2
-            scale = self.numbers(attrgetter("network.readout_scale" if readout else "network.weight_scale"), 3)
-            if number == 0 and self.first_rates is not None:
-                weights = self.first_rates.transpose(1, 2).contiguous()
-            else:
-                weights = draws.normal(("weights", number), (post, pre)) * scale / pre**0.5
-            bias = torch.zeros_like(weights[:, :, 0]) if own.biases else None
-            layers.append(Layer(weights=weights, bias=bias))
-        network = Network(layers, own.activation, own.loss, private=private)
-        gains = is_on(own.gain_sd)
-        rates = self.stimuli
-        for number, layer in enumerate(layers[:-1]):
-            drive = layer.weights.transpose(1, 2) if private and number == 0 else propagate(layer, rates)
-            layer.drive_mean, layer.drive_square = drive.mean(1), drive.square().mean(1)
-            shape = (layer.weights.shape[1],)
-            if gains:
-                sd = self.numbers(attrgetter("network.gain_sd"), 2)
-                layer.gain = torch.exp(sd * draws.normal(("gain", number), shape) - sd**2 / 2)
-            if own.output_gain:
-                layer.output_gain = torch.ones_like(layer.weights[:, 0, :1])
-            if is_on(own.active_fraction):
-                fraction = self.numbers(attrgetter("network.active_fraction"), 2)
-                spread = self.numbers(attrgetter("network.active_fraction_spread"), 2)
-                logit = torch.logit(fraction) + spread * draws.normal(("active fraction", number), shape)
-                layer.target_active = torch.sigmoid(logit)
-                layer.threshold = _quantile(drive, 1 - fraction)
-            rates = respond(layer, drive, own.activation)[2]
-        self.build_rule(self.rates).birth(network, draws)
-        return network
+        """Networks that the animals are born with."""
+        return feedforward_birth(self)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         """Tensor of this cohort's precision on its device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(dtype=self.dtype, device=self.device)
-
-
-def _quantile(drive: Tensor, fraction: Tensor) -> Tensor:
-    """Quantile over trials (axis 1) at one fraction per animal, linearly interpolated: (animal, unit)."""
-    ordered = drive.sort(dim=1).values
-    place = fraction.reshape(-1, 1, 1) * (drive.shape[1] - 1)
-    below = place.floor().long().clamp(0, drive.shape[1] - 1)
-    above = (below + 1).clamp(max=drive.shape[1] - 1)
-    shape = (-1, -1, drive.shape[2])
-    low, high = ordered.gather(1, below.expand(*shape)), ordered.gather(1, above.expand(*shape))
-    return (low + (high - low) * (place - below)).squeeze(1)
 
 
 def _device(name: str) -> torch.device:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -59,7 +60,7 @@ class Session:
         """Number of updates in the session."""
         return self.passes * self.stimuli.shape[1] // self.batch_size
 
-    def animals(self, start: int, stop: int) -> "Session":
+    def animals(self, start: int, stop: int) -> Self:
         """
         The session of some of the animals.
 
@@ -74,7 +75,7 @@ class Session:
             Views.
         """
         own = {name: value[start:stop] for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return Session(**(vars(self) | own))
+        return type(self)(**(vars(self) | own))
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     order = None
     if not whole:
         order = draws.permutations(("order",), n_stimuli, session.passes).flatten(1)
-        order = order[:, : session.n_updates * session.batch_size].unflatten(1, (-1, session.batch_size))
+        order = order[:, : session.n_updates * session.batch_size].reshape(network.n_animals, -1, session.batch_size)
     noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
     rule.start_session(network, draws)
     noisy = bool((session.noise_sd > 0).any())

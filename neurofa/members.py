@@ -1,8 +1,9 @@
 """The animals of a protocol: who is simulated together, and what each of them is shown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ def _structure(protocol: Protocol) -> str:
     settings = protocol.as_dict()
     same: dict[str, Any] = {
         "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases", "output_gain")],
+        "time": (protocol.network.kind, protocol.network.time_step_ms),
         "thresholds": is_on(protocol.network.active_fraction),
         "gains": is_on(protocol.network.gain_sd),
         "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
@@ -136,20 +138,48 @@ def animal_stimuli(member: Member) -> Stimuli:
     generator = seeds.generator(member.protocol.cohort.seed, "animal", member.index, "birth", "stimuli")
     with blamed_on(own.kind, "stimulus set"):
         show = stimulus_set(own.kind, own.folder)
-        stimuli: Any = show(generator, **placed(show, own.parameters(), own.folder))
+        given = placed(show, own.parameters(), own.folder) | _from_engine(show, member.protocol)
+        stimuli: Any = show(generator, **given)
     if not isinstance(stimuli, Stimuli):
         raise ConfigError(
             f"stimulus set '{own.kind}' must return neurofa.stimuli.Stimuli, got {type(stimuli).__name__}"
         )
     stimuli.check(own.kind)
-    probabilities = (stimuli.targets >= 0).all() and np.allclose(stimuli.targets.sum(1), 1)
+    probabilities = (stimuli.targets >= 0).all() and np.allclose(stimuli.targets.sum(-1), 1)
     if member.protocol.network.loss == "cross_entropy" and not probabilities:
         raise ConfigError(
             f"network.loss cross_entropy needs targets that are probabilities and add up to 1, "
             f"which those of stimulus set '{own.kind}' do not; set network.loss to squared_error"
         )
     _check_schedule(member.protocol, stimuli)
+    _check_time(member.protocol, stimuli)
     return stimuli
+
+
+def _from_engine(show: Callable[..., Any], protocol: Protocol) -> dict[str, Any]:
+    """What a stimulus set needs to know of the engine, if it asks."""
+    return {"time_step_ms": protocol.network.time_step_ms} if "time_step_ms" in signature(show).parameters else {}
+
+
+def _check_time(protocol: Protocol, stimuli: Stimuli) -> None:
+    """Refuse sequences for networks without time, and the other way round."""
+    kind, sequences = protocol.stimuli.kind, stimuli.inputs.ndim == 3
+    if sequences and protocol.network.kind == "feedforward":
+        raise ConfigError(
+            f"stimulus set '{kind}' gives sequences, but a feedforward network has no time; "
+            "set network.kind to recurrent and rule.name to rflo or bptt"
+        )
+    if not sequences and protocol.network.kind == "recurrent":
+        raise ConfigError(
+            f"stimulus set '{kind}' gives stimuli without time, but network.kind is recurrent; "
+            "choose one of sequences, such as delayed_match_to_sample, or set network.kind to feedforward"
+        )
+    step, bin_ms = protocol.network.time_step_ms, protocol.record.time_bin_ms
+    if sequences and 0 < bin_ms < step:
+        raise ConfigError(
+            f"record.time_bin_ms {bin_ms:g} is less than network.time_step_ms {step:g}; "
+            "choose a longer one, or 0 for every step"
+        )
 
 
 def _check_schedule(protocol: Protocol, stimuli: Stimuli) -> None:
@@ -241,6 +271,65 @@ def kept_stimuli(n_stimuli: int, wanted: int) -> np.ndarray:
     if wanted == 0 or wanted >= n_stimuli:
         return np.arange(n_stimuli)
     return np.linspace(0, n_stimuli - 1, wanted).round().astype(int)
+
+
+def time_bins(n_times: int, step_ms: float, bin_ms: float) -> np.ndarray:
+    """
+    First time step of every recorded bin.
+
+    Parameters
+    ----------
+    n_times : int
+        Time steps of a trial.
+    step_ms, bin_ms : float
+        Time step, and width of a bin, rounded to time steps; 0 = every step. The last bin may be shorter.
+
+    Returns
+    -------
+    numpy.ndarray
+        (bin,) int.
+    """
+    return np.arange(0, n_times, max(1, round(bin_ms / step_ms)))
+
+
+def common_time(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:
+    """
+    Time within a trial as recorded, which all groups share.
+
+    Parameters
+    ----------
+    found : sequence of sequence of Member
+        From `batches`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        (time,) each: ``time``, the middle of every bin in ms since the start of the trial, and the labels of time as
+        they are in the middle of the bin; empty where trials have no time.
+
+    Raises
+    ------
+    ConfigError
+        Where the trials of groups differ in their course.
+    """
+    times = []
+    for members in found:
+        stimuli, step = animal_stimuli(members[0]), members[0].protocol.network.time_step_ms
+        n_times = stimuli.inputs.shape[1] if stimuli.inputs.ndim == 3 else 0
+        starts = time_bins(n_times, step, members[0].protocol.record.time_bin_ms)
+        ends = np.append(starts[1:], n_times)
+        middle = (starts + ends - 1) // 2
+        labels = {name: values[middle] for name, values in stimuli.time_labels.items()}
+        times.append(({"time": (starts + ends) / 2 * step} | labels) if n_times else {})
+        same = times[-1].keys() == times[0].keys() and all(
+            np.array_equal(values, times[0][name]) for name, values in times[-1].items()
+        )
+        if not same:
+            raise ConfigError(
+                f"trials of groups '{found[0][0].group}' and '{members[0].group}' differ in their course; "
+                "one recording needs the same times in all groups: run them as two protocols"
+            )
+    return times[0]
 
 
 def common_labels(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:

@@ -209,7 +209,8 @@ def observe(recording: xr.DataTree, like: xr.DataTree | None = None, protocol: P
     n_repeats = max(rate.shape[2] for rate, _, _ in observed)
     rates = [_padded(rate, 2, n_repeats, np.nan) for rate, _, _ in observed]
     durations = [_padded(duration, 2, n_repeats, 0.0) for _, duration, _ in observed]
-    probe["rate"] = (("animal", "session", "stimulus", "repeat", "unit"), np.stack(rates))
+    dims = ("animal", "session", "stimulus", "repeat", "unit", "time")
+    probe["rate"] = (dims[: 1 + rates[0].ndim], np.stack(rates))
     probe["duration"] = (("animal", "session", "stimulus", "repeat"), np.stack(durations))
     probe["detected"] = (("animal", "session", "unit"), np.stack([detected for _, _, detected in observed]))
     return build_recording(probe.load(), attrs={str(key): value for key, value in recording.attrs.items()})
@@ -221,7 +222,7 @@ def _observe_stored(
     """Rate, duration and detected of the one animal of a dataset; sessions and units that it lacks stay empty."""
     true_rate, day = probe["true_rate"].values[0], probe["day"].values[0]
     there = np.flatnonzero(np.isfinite(day))
-    units = np.flatnonzero(np.isfinite(true_rate[there[0], 0]))
+    units = np.flatnonzero(np.isfinite(true_rate[there[0], 0]).reshape(true_rate.shape[2], -1).all(1))
     rates, duration, detected = observe_animal(
         protocol.group(str(probe["group"].values[0])),
         int(probe["index"].values[0]),
@@ -229,8 +230,8 @@ def _observe_stored(
         day[there],
         like,
     )
-    n_sessions, n_stimuli, n_units = true_rate.shape
-    rate = np.full((n_sessions, n_stimuli, duration.shape[2], n_units), np.nan, dtype=np.float32)
+    n_sessions, n_stimuli, n_units, *n_times = true_rate.shape
+    rate = np.full((n_sessions, n_stimuli, duration.shape[2], n_units, *n_times), np.nan, dtype=np.float32)
     for session, observed in zip(there, rates, strict=True):
         rate[session][:, :, units] = observed
     all_durations = np.zeros((n_sessions, *duration.shape[1:]))
@@ -253,7 +254,7 @@ def observe_animal(
     index : int
         Its index within the group.
     true_rate : numpy.ndarray
-        (session, stimulus, unit), a.u.
+        (session, stimulus, unit[, time]), a.u.
     day : numpy.ndarray
         (session,), days.
     like : xarray.DataTree, optional
@@ -266,7 +267,7 @@ def observe_animal(
         detected (session, unit) bool.
     """
     own, seed = protocol.observation, protocol.cohort.seed
-    n_sessions, n_stimuli, n_units = true_rate.shape
+    n_sessions, n_stimuli, n_units = true_rate.shape[:3]
     if own.kind == "none":
         seconds = np.resize(np.atleast_1d(own.seconds_per_stimulus), n_stimuli)
         duration = np.tile(seconds[None, :, None], (n_sessions, 1, 1))

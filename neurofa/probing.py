@@ -8,7 +8,7 @@ import xarray as xr
 from torch import Tensor
 
 from neurofa.cohort import Cohort
-from neurofa.learning import Learned, reports
+from neurofa.learning import Learned
 from neurofa.measures.alignment import angle_deg
 from neurofa.measures.information import (
     best_linear_readout,
@@ -17,9 +17,9 @@ from neurofa.measures.information import (
 )
 from neurofa.measures.parallel import each_animal
 from neurofa.members import kept_stimuli
-from neurofa.networks import Activity, Network, forward
+from neurofa.networks import Activity, Network
+from neurofa.recurrent_cohort import RecurrentCohort
 from neurofa.rules.names import Choices
-from neurofa.rules.pathways import Reached
 from neurofa.rules.rule import Rule
 from neurofa.rules.teaching_signals import coefficient_of_determination
 
@@ -36,11 +36,11 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
     cohort : Cohort
         The animals; nothing is learned.
     stimuli : torch.Tensor
-        (animal, stimulus, input): with the session's input gains.
+        (animal, stimulus, [time,] input): with the session's input gains.
     learned : Learned or None
         The course of learning in the session; None = nothing was learned.
     trials : int
-        Number of updates in an ordinary session.
+        Number of updates in the longest session; the course of others ends with NaN.
 
     Returns
     -------
@@ -50,18 +50,21 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
     """
     settings = cohort.protocol.record
     kept = kept_stimuli(stimuli.shape[1], settings.stimuli)
+    time = ("time",) if stimuli.ndim == 4 else ()
     true_rate, output, correct = cohort.probe(stimuli)
     latent_rate, _, _ = cohort.probe(cohort.stimuli)
     found: Monitored = {
-        "true_rate": (("animal", "stimulus", "unit"), true_rate[:, kept]),
-        "latent_rate": (("animal", "stimulus", "unit"), latent_rate[:, kept]),
-        "output": (("animal", "stimulus", "output_unit"), output[:, kept]),
+        "true_rate": (("animal", "stimulus", "unit", *time), true_rate[:, kept]),
+        "latent_rate": (("animal", "stimulus", "unit", *time), latent_rate[:, kept]),
+        "output": (("animal", "stimulus", "output_unit", *time), output[:, kept]),
         "correct": (("animal", "stimulus"), correct[:, kept]),
     }
     course = ("correct", "loss")
     for name in course:
-        values = np.full((len(true_rate), trials), np.nan) if learned is None else getattr(learned, name).cpu().numpy()
-        found[f"learning_{name}"] = (("animal", "trial"), values.astype(true_rate.dtype))
+        values = np.full((len(true_rate), trials), np.nan, dtype=true_rate.dtype)
+        if learned is not None:
+            values[:, : learned.loss.shape[1]] = getattr(learned, name).cpu().numpy()
+        found[f"learning_{name}"] = (("animal", "trial"), values)
     if settings.monitors or settings.teaching_signals:
         found |= _monitored(cohort, stimuli, kept)
     dataset = xr.Dataset(found)
@@ -75,37 +78,41 @@ def _monitored(cohort: Cohort, stimuli: Tensor, kept: np.ndarray) -> Monitored:
     settings = cohort.protocol.record
     # rules may change what they use, such as feedback weights that walk: the animals stay as they are
     network = cohort.network.copy()
-    activity = forward(network, stimuli)
+    activity = cohort.reporting(network, stimuli)
     found: Monitored = {}
-    for name in settings.monitors:
-        if name != "alignment":
-            found |= _MONITORS[name](cohort, network, activity)
+    for monitor, measure in _MONITORS.items():
+        if monitor in settings.monitors:
+            found |= measure(cohort, network, activity)
     if settings.teaching_signals or "alignment" in settings.monitors:
         rule, own, exact = _signals(cohort, network, activity)
+        time = ("time",) if own[0].ndim == 4 else ()
         if "alignment" in settings.monitors:
             found |= _alignment(cohort, network, rule, own, exact)
         if settings.teaching_signals:
-            for name, reached in (("teaching_signal", own), ("bp_signal", exact)):
-                deltas = torch.cat(reached.deltas[:-1], dim=2).cpu().numpy()
-                found[name] = (("animal", "stimulus", "unit"), deltas[:, kept])
+            for name, deltas in (("teaching_signal", own), ("bp_signal", exact)):
+                found[name] = (("animal", "stimulus", "unit", *time), torch.cat(deltas, dim=2).cpu().numpy()[:, kept])
     return found
 
 
-def _signals(cohort: Cohort, network: Network, activity: Activity) -> tuple[Rule, Reached, Reached]:
-    """The rule, and teaching signals of the rule and of exact backpropagation for the same activity."""
+def _signals(cohort: Cohort, network: Network, activity: Activity) -> tuple[Rule, list[Tensor], list[Tensor]]:
+    """The rule, and each hidden layer's teaching signals of the rule and of exact backpropagation, same activity."""
     rule = cohort.build_rule(cohort.rates)
+    if isinstance(cohort, RecurrentCohort):
+        rule.start_session(network, cohort.draws("probe"))
+        return rule, *cohort.signals(activity.rates[0], rule)
     exact = Rule(Choices("error", "layerwise", "transpose"), cohort.rates).teaching_signals(
         network, activity, cohort.targets, 0
     )
     rule.start_session(network, cohort.draws("probe"))
-    return rule, rule.teaching_signals(network, activity, cohort.targets, 0), exact
+    own = rule.teaching_signals(network, activity, cohort.targets, 0)
+    return rule, own.deltas[:-1], exact.deltas[:-1]
 
 
-def _alignment(cohort: Cohort, network: Network, rule: Rule, own: Reached, exact: Reached) -> Monitored:
+def _alignment(cohort: Cohort, network: Network, rule: Rule, own: list[Tensor], exact: list[Tensor]) -> Monitored:
     """Angles to backpropagation, and between forward and feedback weights, layer by layer."""
     to_bp, to_feedback = [], []
     for number in range(len(network.layers) - 1):
-        to_bp.append(angle_deg(_numpy(own.deltas[number]), _numpy(exact.deltas[number])))
+        to_bp.append(angle_deg(_numpy(own[number]), _numpy(exact[number])))
         forward_weights = network.layers[number + 1].weights.transpose(1, 2)
         feedback = rule.feedback.matrix(network, number) if number in rule.fed_back_layers(network) else None
         if feedback is None or feedback.shape != forward_weights.shape:
@@ -120,7 +127,7 @@ def _alignment(cohort: Cohort, network: Network, rule: Rule, own: Reached, exact
 
 def _performance(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
     """Fraction of stimuli reported correctly, learned and held out."""
-    correct = _numpy(reports(activity.output, cohort.acceptable, threshold=cohort.threshold))
+    correct = _numpy(cohort.performance(activity.rates[0], activity.output))
     held_out = np.zeros(correct.shape[1], dtype=bool) if cohort.held_out is None else cohort.held_out.cpu().numpy()
     nothing = np.full(len(correct), np.nan)
     return {
@@ -133,7 +140,7 @@ def _readout(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
     """The network's own readout, and the best linear one from each layer's rates; judged on what is held out."""
     held_out = None if cohort.held_out is None else cohort.held_out.cpu().numpy()
     fitted_on = None if held_out is None else ~held_out
-    targets = _numpy(cohort.targets)
+    targets = _numpy(cohort.report_targets())
     acceptable = None if cohort.acceptable is None else cohort.acceptable.cpu().numpy()
 
     def best(animal: int, rates: np.ndarray) -> list[float]:
@@ -142,7 +149,7 @@ def _readout(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
 
     found = _per_layer(cohort, activity, best)
     tested = slice(None) if cohort.held_out is None else cohort.held_out
-    output, target = activity.output[:, tested], cohort.targets[:, tested]
+    output, target = activity.output[:, tested], cohort.report_targets()[:, tested]
     return {
         "learning_fixed_readout_mse": (("animal",), _numpy((target - output).square().mean((1, 2)))),
         "learning_fixed_readout_r2": (("animal",), _numpy(coefficient_of_determination(output, target)[:, 0, 0])),
@@ -155,7 +162,7 @@ def _readout(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
 def _information(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
     """Information about the target in each layer's rates, bits."""
     width = cohort.protocol.record.bin_width
-    targets = _numpy(cohort.targets)
+    targets = _numpy(cohort.report_targets())
 
     def information(animal: int, rates: np.ndarray) -> list[float]:
         target = targets[animal]

@@ -92,9 +92,14 @@ class Protocol(Settings):
                 raise ValueError(
                     f"groups.{name}.control_of names no group, got '{control}'; " + did_you_mean(control, self.groups)
                 )
-        illegal = why_illegal(self.rule.choices(), len(self.network.hidden))
+        illegal = why_illegal(self.rule.choices(), len(self.network.hidden), self.network.kind)
         if illegal:
             raise ValueError(illegal)
+        if self.network.kind == "recurrent" and self.observation.kind == "calcium":
+            raise ValueError(
+                "observation.kind calcium sees no time within a trial, which network.kind recurrent has; "
+                "set observation.kind to none"
+            )
         for name, differences in self.groups.items():
             if "record" in differences:
                 raise ValueError(

@@ -66,6 +66,10 @@ LEARNING_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "deg",
     ),
 }
+#: variables of the group ``/probe`` that have the last dimension ``time`` where trials are recorded over time
+OVER_TIME = frozenset({"rate", "true_rate", "latent_rate", "output", "teaching_signal", "bp_signal"})
+#: attributes of the coordinate ``time``
+TIME_ATTRS = {"long_name": "time in the trial", "units": "ms"}
 #: variables that a recording has only where its protocol asks for them, see the table ``[record]``
 OPTIONAL_VARIABLES = frozenset(
     {"teaching_signal", "bp_signal", *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss"))}

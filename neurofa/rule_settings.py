@@ -11,6 +11,7 @@ from neurofa.rules.names import (
     LEARNED_BY,
     NAMED_RULES,
     PATHWAYS,
+    PATHWAYS_IN_TIME,
     SIGN_MAGNITUDES,
     SLOPES,
     TEACHING_SIGNALS,
@@ -20,7 +21,7 @@ from neurofa.rules.names import (
 #: choices of a rule that its name makes and a setting of the same name may change
 _OPTIONS = {
     "teaching_signal": TEACHING_SIGNALS,
-    "pathway": PATHWAYS,
+    "pathway": (*PATHWAYS, *PATHWAYS_IN_TIME),
     "feedback_weights": FEEDBACK_WEIGHTS,
     "slope": SLOPES,
     "sign_magnitudes": SIGN_MAGNITUDES,
@@ -31,6 +32,7 @@ _OPTIONS = {
 class NetworkSettings(Settings):
     """The rate networks."""
 
+    kind: Literal["feedforward", "recurrent"] = Field("feedforward", description="recurrent: one layer, lives in time")
     hidden: tuple[int, ...] = Field((100,), description="units of each hidden layer")
     activation: Literal["tanh", "relu", "softplus", "identity"] = Field("relu", description="of the hidden layers")
     loss: Literal["squared_error", "cross_entropy"] = Field("squared_error", description="what learning reduces")
@@ -47,6 +49,11 @@ class NetworkSettings(Settings):
     active_fraction_spread: PerAnimal = per_animal(0.0, ge=0, description="sd over units of the logit of that fraction")
     homeostasis_rate: PerAnimal = per_animal(0.0, ge=0, description="speed of the threshold homeostasis, per update")
     pretraining_homeostasis: float = Field(1.0, ge=0, description="that speed in pretraining, relative")
+    recurrent_scale: PerAnimal = per_animal(
+        1.0, ge=0, description="sd of the first recurrent weights, times sqrt(units); 1 = on the edge of chaos"
+    )
+    time_constant_ms: PerAnimal = per_animal(100.0, gt=0, description="of the units of a recurrent network, ms")
+    time_step_ms: float = Field(20.0, gt=0, description="of a recurrent network, at most half its time constant, ms")
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
@@ -61,13 +68,38 @@ class NetworkSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_recurrent(self) -> Self:
+        """Check that a recurrent network has one layer, fine time steps, and nothing that it does not know."""
+        if self.kind == "feedforward":
+            return self
+        if len(self.hidden) != 1:
+            raise ValueError(
+                f"hidden lists {len(self.hidden)} layers, but a recurrent network has one; for example hidden = [100]"
+            )
+        shortest = min(self.time_constant_ms if isinstance(self.time_constant_ms, tuple) else (self.time_constant_ms,))
+        if self.time_step_ms > shortest / 2:
+            raise ValueError(
+                f"time_step_ms must be at most half of time_constant_ms, got {self.time_step_ms:g} and {shortest:g}; "
+                "make it shorter"
+            )
+        for name in ("gain_sd", "active_fraction", "homeostasis_rate", "output_gain"):
+            value = getattr(self, name)
+            if any(value) if isinstance(value, tuple) else value:
+                raise ValueError(f"{name} is for feedforward networks; leave it out, or set kind to feedforward")
+        return self
+
 
 class RuleSettings(Settings):
     """The learning rule: a name of the table, and any of the three choices in place of the name's."""
 
     name: str = Field("fa", description="named rule; see neurofa list rules")
     teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
-    pathway: str = Field("", description="layerwise, direct or readout; empty = as the name says")
+    pathway: str = Field(
+        "",
+        description="layerwise, direct or readout, of recurrent networks eligibility or through_time; "
+        "empty = as the name says",
+    )
     feedback_weights: str = Field(
         "",
         description="transpose, fixed, noisy, network, walking, sign, learned or informative; empty = as the name says",
@@ -76,6 +108,9 @@ class RuleSettings(Settings):
     sign_magnitudes: str = Field("", description="of sign: unit, batch or fixed; empty = as the name says")
     learned_by: str = Field("", description="of learned: kolen_pollack or weight_mirror; empty = as the name says")
     optimiser: Literal["gradient", "momentum", "adam"] = Field("gradient", description="of all weights that learn")
+    online: bool = Field(
+        False, description="recurrent networks: weights change at every time step, not after the trials of an update"
+    )
     learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the hidden layers, per update of averaged trials")
     readout_learning_rate: PerAnimal = per_animal(0.1, ge=0, description="of the readout; 0 = frozen readout")
     readout_step_bound: PerAnimal = per_animal(
@@ -130,4 +165,10 @@ class RuleSettings(Settings):
         """
         row = NAMED_RULES[self.name]
         chosen = {name: getattr(self, name) or getattr(row, name) for name in _OPTIONS}
-        return Choices(**chosen, noise_kind=self.noise_kind, optimiser=self.optimiser, network_units=self.network_units)
+        return Choices(
+            **chosen,
+            noise_kind=self.noise_kind,
+            optimiser=self.optimiser,
+            network_units=self.network_units,
+            online=self.online,
+        )

@@ -216,6 +216,12 @@ class ReferenceSettings(Settings):
     )
 
 
+    time_bin_ms: float = Field(0.0, ge=0, description="bins of the recorded time within a trial, ms; 0 = every step")
+    noisy_trials: int = Field(
+        0,
+        ge=0,
+        description="trials per stimulus, noisy as in learning, that performance is judged by; 0 = one noiseless",
+    )
 class EngineSettings(Settings):
     """How it is computed."""
 

@@ -20,11 +20,12 @@ import xarray as xr
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
-from neurofa.members import batches, common_labels
+from neurofa.members import batches, common_labels, common_time
 from neurofa.merging import merge_sessions
 from neurofa.probing import record
 from neurofa.protocol import Protocol
 from neurofa.recording import load_recording, replace_folder, told_stopped
+from neurofa.recurrent_cohort import cohort_of
 
 SESSIONS = "sessions"
 #: called with sessions done, sessions in all, and what is going on
@@ -147,6 +148,7 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     found = batches(protocol)
     common_labels(found)
     lives = [occasions(members[0].protocol) for members in found]
+    common_time(found)
     total, done = sum(len(life) for life in lives), 0
     for number, (members, life) in enumerate(zip(found, lives, strict=True)):
         checkpoint = sessions / f"batch-{number}-checkpoint.npz"
@@ -158,7 +160,7 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
             start = int(state.pop("occasions"))
         if start < len(life):
             with one_thread_each():
-                cohort = Cohort(members)
+                cohort = cohort_of(members)
                 cohort.stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
                 cohort.restore(state)
                 for position in range(start, len(life)):

@@ -24,7 +24,10 @@ LAYERS = [
     {"job", "listing"},
     {"preflight", "citations"},
     {"report", "comparison", "analysis", "simulation"},
-    {"tables", "probing", "cohort", "learning", "merging", "observation", "nwb", "references", "run_folder"},
+    {"probing"},
+    {"recurrent_cohort"},
+    {"cohort", "recurrent_learning"},
+    {"tables", "birth", "learning", "merging", "observation", "nwb", "references", "run_folder"},
     {"figures"},
     {"compiled", "measures", "rules", "members", "occupancy", "provenance"},
     {"networks", "recording", "protocol_text"},
@@ -37,6 +40,7 @@ LAYERS = [
 #: work on recorded data alone: nothing of the simulator
 WITHOUT_SIMULATOR = {"measures", "figures"}
 SIMULATOR = {
+    "birth",
     "cohort",
     "compiled",
     "draws",
@@ -49,6 +53,8 @@ SIMULATOR = {
     "overnight",
     "probing",
     "protocol",
+    "recurrent_cohort",
+    "recurrent_learning",
     "rule_settings",
     "rules",
     "run_folder",

@@ -19,7 +19,7 @@ from neurofa.protocol import (
     protocol_from,
 )
 from neurofa.protocol_text import protocol_text
-from neurofa.rules import NAMED_RULES
+from neurofa.rules import NAMED_RULES, PATHWAYS
 from tests.engine import SMALL, small
 
 
@@ -247,6 +247,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, comments: bool) -> None:
 
 positive = st.floats(0, 1e6, allow_nan=False, exclude_min=True)
 fraction = st.floats(0, 0.999)
+feedforward_rules = st.sampled_from([name for name, row in NAMED_RULES.items() if row.pathway in PATHWAYS])
 later = st.lists(positive, min_size=1, unique=True)
 labels = st.fixed_dictionaries({}, optional={"label": st.text("xy #=\"'")})
 tables = st.fixed_dictionaries(
@@ -263,7 +264,7 @@ tables = st.fixed_dictionaries(
                 "biases": st.booleans(),
             },
         ),
-        "rule": st.fixed_dictionaries({"name": st.sampled_from(list(NAMED_RULES)), "target_scale": positive}),
+        "rule": st.fixed_dictionaries({"name": feedforward_rules, "target_scale": positive}),
         "schedule": st.fixed_dictionaries({"days": later.map(lambda days: [0, *sorted(days)])}),
         "overnight": st.fixed_dictionaries(
             {},

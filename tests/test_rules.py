@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurofa.networks import Network, forward
-from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, TEACHING_SIGNALS
+from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, PATHWAYS_IN_TIME, TEACHING_SIGNALS
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import pathways as pathway_module
 from neurofa.rules import teaching_signals as signal_module
@@ -322,7 +322,7 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
     for kind in FEEDBACK_WEIGHTS:
         assert isinstance(Rule(Choices("error", "layerwise", kind), rates()).feedback, kinds.FeedbackWeights)
     for name, row in NAMED_RULES.items():
-        assert row.teaching_signal in TEACHING_SIGNALS and row.pathway in PATHWAYS, name
+        assert row.teaching_signal in TEACHING_SIGNALS and row.pathway in (*PATHWAYS, *PATHWAYS_IN_TIME), name
         assert row.feedback_weights in FEEDBACK_WEIGHTS and row.equation and row.source, name
 
 

@@ -183,7 +183,7 @@ def read_out(network: RecurrentNetwork, rates: Tensor) -> Tensor:
     torch.Tensor
         (animal, time, trial, output).
     """
-    output = propagate(network.layers[-1], rates.flatten(1, 2)).unflatten(1, rates.shape[1:3])
+    output = propagate(network.layers[-1], rates.flatten(1, 2)).reshape(*rates.shape[:3], -1)
     return torch.softmax(output, dim=-1) if network.loss == "cross_entropy" else output
 
 

@@ -23,6 +23,8 @@ class Choices(NamedTuple):
         ``"gradient"``, ``"momentum"`` or ``"adam"``.
     network_units : int
         Units of the feedback network, of feedback weights ``network``.
+    online : bool
+        In recurrent networks: weights change at every time step, not after the trials.
     """
 
     teaching_signal: str
@@ -34,6 +36,7 @@ class Choices(NamedTuple):
     noise_kind: str = "uniform"
     optimiser: str = "gradient"
     network_units: int = 50
+    online: bool = False
 
 
 class NamedRule(NamedTuple):
@@ -64,6 +67,8 @@ class NamedRule(NamedTuple):
 
 TEACHING_SIGNALS = ("error", "target", "centred_target")
 PATHWAYS = ("layerwise", "direct", "readout")
+#: of recurrent networks: how a teaching signal reaches earlier moments
+PATHWAYS_IN_TIME = ("eligibility", "through_time")
 FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "network", "walking", "sign", "learned", "informative")
 SLOPES = ("derivative", "one")
 SIGN_MAGNITUDES = ("unit", "batch", "fixed")
@@ -125,10 +130,24 @@ NAMED_RULES: dict[str, NamedRule] = {
         "Li 2021, arXiv 2112.11018",
         slope="one",
     ),
+    "rflo": NamedRule(
+        "error",
+        "eligibility",
+        "fixed",
+        "dW_ij = F_i e(t) p_ij(t), p_ij(t) = (1 - dt/tau) p_ij(t-1) + dt/tau f'(a_i(t)) r_j(t-1)",
+        "Murray 2019, 10.7554/eLife.43299",
+    ),
+    "bptt": NamedRule(
+        "error",
+        "through_time",
+        "transpose",
+        "z(t) = (1 - dt/tau) z(t+1) + W^T delta(t+1) + W_out^T e(t), delta(t) = dt/tau f'(a(t)) z(t)",
+        "Werbos 1990, 10.1109/5.58337",
+    ),
 }
 
 
-def why_illegal(choices: Choices, n_hidden: int) -> str:
+def why_illegal(choices: Choices, n_hidden: int, kind: str = "feedforward") -> str:
     """
     Reason why a combination of choices cannot run.
 
@@ -138,12 +157,23 @@ def why_illegal(choices: Choices, n_hidden: int) -> str:
         The combination.
     n_hidden : int
         Number of hidden layers.
+    kind : str, optional
+        Of the network: ``"feedforward"`` or ``"recurrent"``.
 
     Returns
     -------
     str
         What contradicts what and how to mend it; empty where the combination is legal.
     """
+    if kind == "recurrent":
+        return _why_illegal_in_time(choices)
+    if choices.pathway in PATHWAYS_IN_TIME:
+        return (
+            f"rule.pathway '{choices.pathway}' leads to earlier moments, of which a feedforward network has none; "
+            "set network.kind to recurrent, or choose another rule, such as fa"
+        )
+    if choices.online:
+        return "rule.online needs time within a trial; set it to false, or network.kind to recurrent"
     kind = choices.feedback_weights
     if n_hidden == 0:
         return (
@@ -155,5 +185,31 @@ def why_illegal(choices: Choices, n_hidden: int) -> str:
             f"rule.feedback_weights '{kind}' cannot go with rule.pathway 'direct' and {n_hidden} hidden layers: "
             "no forward weights lead from a lower layer to the output; "
             "set rule.pathway to layerwise, or rule.feedback_weights to fixed"
+        )
+    return ""
+
+
+def _why_illegal_in_time(choices: Choices) -> str:
+    """Reason why a combination cannot run in a recurrent network; empty where it can."""
+    if choices.pathway not in PATHWAYS_IN_TIME:
+        return (
+            f"rule.pathway '{choices.pathway}' leads from layer to layer, not to earlier moments as recurrent networks "
+            "need; set rule.name to rflo or bptt, or network.kind to feedforward"
+        )
+    if choices.teaching_signal != "error":
+        return (
+            f"rule.teaching_signal '{choices.teaching_signal}' has no meaning over time yet; "
+            "a recurrent network learns from the error: set rule.teaching_signal to error"
+        )
+    if choices.online and choices.pathway == "through_time":
+        return (
+            "rule.online cannot go with rule.pathway 'through_time', which needs the whole trial; "
+            "set rule.online to false, or rule.pathway to eligibility"
+        )
+    if choices.online and (choices.optimiser != "gradient" or choices.feedback_weights not in ("fixed", "transpose")):
+        return (
+            "rule.online takes plain steps with fixed or transposed feedback weights, "
+            f"got rule.optimiser '{choices.optimiser}' and rule.feedback_weights '{choices.feedback_weights}'; "
+            "set rule.optimiser to gradient and rule.feedback_weights to fixed or transpose, or rule.online to false"
         )
     return ""

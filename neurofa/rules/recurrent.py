@@ -1,8 +1,8 @@
 """Learning rules of recurrent networks: how the error at the output reaches earlier moments.
 
-Both pathways share one backward sweep. Random feedback local online learning (RFLO) keeps an eligibility trace at every
-synapse, p_ij(t) = (1 - step) p_ij(t-1) + step f'(drive_i(t)) r_j(t-1), and changes W_ij by F e_i(t) p_ij(t). Summed over
-a trial that is sum_t delta_i(t) r_j(t-1) with
+Both pathways share one backward sweep. Random feedback local online learning (RFLO) keeps an eligibility trace at
+every synapse, p_ij(t) = (1 - step) p_ij(t-1) + step f'(drive_i(t)) r_j(t-1), and changes W_ij by F_i e(t) p_ij(t).
+Summed over a trial that is sum_t delta_i(t) r_j(t-1) with
 
     delta(t) = step f'(drive(t)) z(t),    z(t) = (1 - step) z(t+1) + F e(t),
 
@@ -79,10 +79,10 @@ class RecurrentRule(Rule):
         Returns
         -------
         torch.Tensor
-            (animal, time, trial, unit): delta; the weights' change is rate * mean over trials of delta(t) [x(t), r(t-1)]
-            summed over time.
+            (animal, time, trial, unit): delta; the weights' change is rate * mean over trials of the sum over time of
+            delta(t) [x(t), r(t-1)].
         """
-        sent = self.feedback.send(network, 0, error.flatten(1, 2), update).unflatten(1, error.shape[1:3])
+        sent = self.feedback.send(network, 0, error.flatten(1, 2), update).reshape(*error.shape[:3], -1)
         delta = self._slopes(network, activity.drives, activity.values) * network.step.unsqueeze(1)
         keep, later = 1 - network.step, torch.zeros_like(sent[:, 0])
         recurrent = network.recurrent_weights.contiguous() if self.choices.pathway == "through_time" else None

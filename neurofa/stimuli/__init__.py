@@ -37,6 +37,8 @@ class Stimuli:
         (stimulus, time) bool: when the output of a sequence counts; None = always.
     threshold : float or None
         For a single output: above it the report is 1, else 0, and ``acceptable`` has these two columns.
+    time_labels : dict of str to numpy.ndarray
+        (time,): coordinates of the time of sequences, the same in every animal.
     """
 
     inputs: np.ndarray
@@ -47,6 +49,7 @@ class Stimuli:
     private: bool = False
     counts: np.ndarray | None = None
     threshold: float | None = None
+    time_labels: dict[str, np.ndarray] = field(default_factory=dict)
 
     def check(self, kind: str) -> None:
         """
@@ -85,6 +88,12 @@ class Stimuli:
             if np.shape(values) != (n_stimuli,):
                 raise ConfigError(
                     f"stimulus set '{kind}' gave label '{name}' {np.shape(values)}, expected ({n_stimuli},)"
+                )
+        n_times = self.inputs.shape[1:-1]
+        for name, values in self.time_labels.items():
+            if np.shape(values) != n_times:
+                raise ConfigError(
+                    f"stimulus set '{kind}' gave time label '{name}' {np.shape(values)}, expected {n_times}"
                 )
 
     def _check_reports(self, kind: str, n_stimuli: int) -> None:
@@ -135,6 +144,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     dict of str to callable
         By name.
     """
+    from neurofa.stimuli.delayed_match_to_sample import delayed_match_to_sample
     from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
     from neurofa.stimuli.patterns import patterns
@@ -149,4 +159,5 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "twelve_bits": twelve_bits,
         "digits": digits,
         "uniform_samples": uniform_samples,
+        "delayed_match_to_sample": delayed_match_to_sample,
     }

@@ -1,4 +1,4 @@
-"""Delayed match to sample: a sample, a delay without it, a test; was the test the sample?"""
+"""Delayed match to sample: a sample, a delay without it, a test; the report is whether both are the same."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from neurofa.stimuli import Stimuli
 def delayed_match_to_sample(
     generator: np.random.Generator,
     *,
-    time_step_ms: Annotated[float, Field(gt=0, description="of the network, ms")],
+    time_step_ms: Annotated[float, Field(gt=0, description="of the network, ms")] = 20.0,
     samples: Annotated[int, Field(ge=2, description="number of samples")] = 2,
     non_matches: Annotated[
         int, Field(ge=1, description="non-matching tests per sample; above 1 non-matches are more frequent")
@@ -48,7 +48,8 @@ def delayed_match_to_sample(
     Returns
     -------
     Stimuli
-        Inputs (stimulus, time, inputs), targets (stimulus, time, 2): match, non-match; labels sample, test, match.
+        Inputs (stimulus, time, inputs), targets (stimulus, time, 2): match, non-match; labels sample, test, match;
+        time label epoch.
 
     Raises
     ------
@@ -89,4 +90,5 @@ def delayed_match_to_sample(
         acceptable=acceptable,
         labels={"sample": sample, "test": test, "match": match},
         counts=np.tile(epoch == "response", (len(sample), 1)),
+        time_labels={"epoch": epoch},
     )
