@@ -56,7 +56,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     each = measures.each_animal(
         lambda animal: [measures.cross_day_decoding_of_animal(probe, animal, "rate", layer) for layer in layers],
         probe.sizes["animal"],
-        map_size=n_sessions * probe.sizes["stimulus"] * probe.sizes["unit"],
+        map_size=probe["rate"].isel(animal=0, repeat=0).size,
     )
     numbers = probe["session"].values if "session" in probe.coords else np.arange(n_sessions)
     measured = xr.Dataset(

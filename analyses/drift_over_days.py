@@ -81,7 +81,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     each = measures.each_animal(
         lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()),
         len(groups),
-        map_size=probe.sizes["session"] * probe.sizes["stimulus"] * probe.sizes["unit"],
+        map_size=probe["rate"].isel(animal=0, repeat=0).size,
     )
     measured = xr.Dataset(coords=_coords(probe, variables, layers))
     dims = ("variable", "animal", "layer", "session_a", "session_b")

@@ -108,6 +108,3 @@ def test_what_is_not_there_is_named() -> None:
         measures.session_maps(recording, 0, variable="rates")
     with pytest.raises(RecordingError, match="no layer 'hidden_2'.*hidden_1"):
         measures.session_maps(recording, 0, layer="hidden_2")
-    with pytest.raises(RecordingError, match="time axis"):
-        probe = recording["probe"].to_dataset()
-        measures.session_maps(probe.assign(rate=probe["rate"].expand_dims(time=2)), 0)

@@ -126,7 +126,9 @@ def cross_day_decoding_of_animal(
     Decode one animal of a recording across its sessions; one session at a time is in memory.
 
     Stimuli are neighbours where their coordinate ``bin`` (or the rank of ``position``) differs by 1 within the same
-    ``direction``. Variables without repeats count as one repeat: their same-day accuracy is NaN.
+    ``direction``. Where trials were recorded over time, the bin of time is decoded along with the stimulus, and
+    neighbours are successive bins of the same stimulus. Variables without repeats count as one repeat: their same-day
+    accuracy is NaN.
 
     Parameters
     ----------
@@ -155,6 +157,9 @@ def cross_day_decoding_of_animal(
     order = coords["bin"].values if "bin" in coords else None
     if order is None and "position" in coords:
         order = np.unique(coords["position"].values, return_inverse=True)[1]
+    if reader.n_times > 1:
+        group = np.repeat(np.arange(reader.n_stimuli // reader.n_times), reader.n_times)
+        order = np.arange(reader.n_stimuli) % reader.n_times
     duration = [reader.duration(index) for index in range(len(reader))]
     return cross_day_decoding(reader, duration, group, order)
 

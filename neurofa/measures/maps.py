@@ -1,4 +1,8 @@
-"""From a recording to maps: the mean rate of every unit for every stimulus in every session of one animal."""
+"""From a recording to maps: the mean rate of every unit for every stimulus in every session of one animal.
+
+Where trials were recorded over time, every bin of time of every stimulus is a stimulus of the maps: population vectors
+are per stimulus and bin of time, tuning is over both. Bins of one stimulus follow each other.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,10 +91,17 @@ class SessionReader:
     layer : str, optional
         Only units of this layer.
 
+    Attributes
+    ----------
+    n_times : int
+        Bins of time per stimulus; 1 where trials were not recorded over time.
+    n_stimuli : int
+        Stimuli of the maps: those shown, times the bins of time.
+
     Raises
     ------
     RecordingError
-        Where the recording has no such animal, variable or layer, or the rates still have a time axis.
+        Where the recording has no such animal, variable or layer.
     """
 
     def __init__(
@@ -99,10 +110,14 @@ class SessionReader:
         self.probe = _of_animal(recording, animal, variable)
         self.repeated = "repeat" in self.probe[variable].dims
         self.units = _units_of_layer(self.probe, layer)
-        dims = ("session", "stimulus", "repeat", "unit") if self.repeated else ("session", "stimulus", "unit")
+        time = ("time",) if "time" in self.probe[variable].dims else ()
+        self.n_times = int(self.probe.sizes["time"]) if time else 1
+        self.n_stimuli = int(self.probe.sizes["stimulus"]) * self.n_times
+        repeat = ("repeat",) if self.repeated else ()
+        dims = ("session", "stimulus", *time, *repeat, "unit")
         self._values = self.probe[variable].transpose(*dims).drop_vars(list(self.probe.coords))
         if self.repeated:
-            self._duration = self.probe["duration"].transpose("session", "stimulus", "repeat").values
+            self._duration = self._durations()
             self._detected = self.probe["detected"].transpose("session", "unit").values.astype(bool)[:, self.units]
 
     def __len__(self) -> int:
@@ -123,8 +138,9 @@ class SessionReader:
             Rates.
         """
         values = self._of_layer(self._values.isel(session=session).values)
+        values = values.reshape(self.n_stimuli, -1, values.shape[-1])
         if not self.repeated:
-            return values[:, None]
+            return values
         values[:, :, ~self._detected[session]] = np.nan
         return values
 
@@ -137,12 +153,22 @@ class SessionReader:
         (session, stimulus, unit), unit of the variable
             Rates.
         """
-        return self._of_layer(self._values.values)
+        values = self._of_layer(self._values.values)
+        return values.reshape(len(values), self.n_stimuli, values.shape[-1])
 
     def _of_layer(self, values: np.ndarray) -> Floats:
         """A copy of the values of the layer's units."""
         every = len(self.units) == values.shape[-1]
         return np.array(values if every else values[..., self.units], dtype=np.float64)
+
+    def _durations(self) -> Floats:
+        """Durations (session, stimulus, repeat); those of a whole trial weigh each of its bins of time."""
+        duration = self.probe["duration"]
+        if "time" in duration.dims:
+            values = duration.transpose("session", "stimulus", "time", "repeat").values
+            return np.asarray(values.reshape(len(values), self.n_stimuli, -1), dtype=np.float64)
+        values = duration.transpose("session", "stimulus", "repeat").values
+        return np.repeat(np.asarray(values, dtype=np.float64), self.n_times, axis=1)
 
     def duration(self, session: int) -> Floats:
         """
@@ -159,7 +185,7 @@ class SessionReader:
             Durations.
         """
         if not self.repeated:
-            return np.ones((self.probe.sizes["stimulus"], 1))
+            return np.ones((self.n_stimuli, 1))
         return np.asarray(self._duration[session], dtype=np.float64)
 
     def detected(self, session: int) -> Bools:
@@ -205,7 +231,7 @@ def session_maps(
     Raises
     ------
     RecordingError
-        Where the recording has no such animal, variable or layer, or the rates still have a time axis.
+        Where the recording has no such animal, variable or layer.
     """
     reader = SessionReader(recording, animal, variable, layer)
     day = np.asarray(reader.probe["day"].values, dtype=np.float64)
@@ -214,7 +240,7 @@ def session_maps(
         values = reader.maps()[sessions]
         halves = np.broadcast_to(np.nan, (2, *values.shape))
         return SessionMaps(values, halves, np.asarray(np.isfinite(values).any(axis=1)), day[sessions], sessions)
-    maps = np.full((len(sessions), reader.probe.sizes["stimulus"], len(reader.units)), np.nan)
+    maps = np.full((len(sessions), reader.n_stimuli, len(reader.units)), np.nan)
     halves = np.full((2, *maps.shape), np.nan)
     for index, session in enumerate(sessions.tolist()):
         duration = reader.duration(session)
@@ -234,8 +260,6 @@ def _of_animal(recording: "xr.DataTree | xr.Dataset", animal: int | str, variabl
     probe = recording["probe"].to_dataset() if isinstance(recording, xr.DataTree) else recording
     if variable not in probe.data_vars:
         raise RecordingError(f"the recording has no variable {variable!r}; it has {sorted(map(str, probe.data_vars))}")
-    if "time" in probe[variable].dims:
-        raise RecordingError(f"{variable!r} has a time axis and maps have none; average it over time first")
     names = [str(name) for name in probe["animal"].values] if "animal" in probe.coords else []
     if isinstance(animal, str):
         if animal not in names:
