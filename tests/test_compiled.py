@@ -53,14 +53,16 @@ def named(name: str, **more: object) -> Choices:
     return Choices(*first, **own | {"network_units": 6} | more)  # type: ignore[arg-type]
 
 
-def born(choices: Choices, sizes: list[int], dtype: torch.dtype, **given: object) -> Network:
+def born(
+    choices: Choices, sizes: list[int], dtype: torch.dtype, *, output_gain: bool = True, **given: object
+) -> Network:
     """Networks with everything that the engine knows, of a size at which learning neither explodes nor stalls."""
     network = random_network(sizes, dtype=dtype, **given)  # type: ignore[arg-type]
     for layer in network.layers[:-1]:
         if layer.threshold is not None and layer.gain is not None:
             layer.gain = layer.gain**0.3
             layer.target_active = torch.sigmoid(layer.threshold)
-            layer.output_gain = torch.full_like(layer.threshold[:, :1], 0.5)
+            layer.output_gain = torch.full_like(layer.threshold[:, :1], 0.5) if output_gain else None
     numbers = rates(network.n_animals, dtype)
     Rule(choices, numbers).birth(network, draws(network.n_animals, "birth", dtype=dtype))
     return network
@@ -123,6 +125,21 @@ def test_every_named_rule_learns_as_in_the_reference_engine(name: str, batch_siz
     assert_equal(network, choices, shown(network, batch_size), EXACT)
 
 
+@pytest.mark.parametrize("name", COVERED)
+def test_online_learning_by_blocks_is_that_trial_by_trial(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for block in (1, 3, 8, 100):
+        monkeypatch.setattr(packing, "_BLOCK", block)
+        choices = named(name)
+        network = born(choices, [4, 7, 5, 3], torch.float64, output_gain=False)
+        what = shown(network, 1)
+        assert_equal(network, choices, what, EXACT)
+        found.append(lived(network, choices, what)[1].engine)
+    by_blocks = choices.feedback_weights not in ("sign", "learned")
+    assert found[0] == "compiled"
+    assert found[1:] == [f"compiled, trials in exact blocks of {n}" if by_blocks else "compiled" for n in (3, 8, 100)]
+
+
 @pytest.mark.parametrize("more", FEEDBACK, ids=lambda more: "-".join(str(value) for value in more.values()))
 @pytest.mark.parametrize("optimiser", ["gradient", "momentum", "adam"])
 def test_every_combination_of_choices_learns_as_in_the_reference_engine(optimiser: str, more: dict[str, str]) -> None:
@@ -148,7 +165,8 @@ def test_every_activation_loss_and_precision(dtype: torch.dtype, activation: str
     for extras in (True, False):
         for batch_size in (1, 3, 6):
             choices = named("bp" if batch_size == 3 else "fa")
-            network = born(choices, [9, 20, 16, 3], dtype, activation=activation, loss=loss, extras=extras)
+            given = {"activation": activation, "loss": loss, "extras": extras}
+            network = born(choices, [9, 20, 16, 3], dtype, output_gain=batch_size > 1, **given)
             tolerance = SINGLE if dtype == torch.float32 else EXACT
             assert_equal(network, choices, shown(network, batch_size), tolerance, hidden=2e-3)
 
@@ -166,7 +184,7 @@ def test_any_shape(sizes: list[int], n_stimuli: int, batch_size: int, name: str,
     choices = named(name)
     if why_illegal(choices, len(sizes) - 2):
         return
-    network = born(choices, sizes, torch.float64, activation=activation, seed=seed)
+    network = born(choices, sizes, torch.float64, activation=activation, seed=seed, output_gain=bool(seed % 2))
     what = shown(network, min(batch_size, n_stimuli), n_stimuli)
     states = [lived(network, choices, what, reference=reference) for reference in (False, True)]
     for name, value in states[0][0].items():
@@ -215,7 +233,7 @@ def test_reports_by_a_threshold() -> None:
 @pytest.mark.parametrize("batch_size", [1, 16, 48])
 def test_threads_and_company_change_no_bit(name: str, batch_size: int) -> None:
     choices = named(name)
-    network = born(choices, [30, 130, 70, 10], torch.float32, n_animals=7)
+    network = born(choices, [30, 130, 70, 10], torch.float32, n_animals=7, output_gain=False)
     what = shown(network, batch_size, 48)
     expected, course = lived(network, choices, what)
     for threads in (2, 3):
@@ -231,13 +249,16 @@ def test_threads_and_company_change_no_bit(name: str, batch_size: int) -> None:
     assert not torch.equal(learned.loss[0], course.loss[3])
 
 
-def test_how_many_random_numbers_are_drawn_at_once_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_how_many_random_numbers_are_drawn_at_once_changes_no_bit(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for choices in (named("nfa"), named("brsf"), named("random_walk"), named("wm"), named("fa")):
-        network = born(choices, [4, 7, 5, 3], torch.float64)
+        network = born(choices, [4, 7, 5, 3], torch.float64, output_gain=False)
         found = []
         for at_once in (2**20, 500, 1):
             monkeypatch.setattr(session, "_DRAWN_AT_ONCE", at_once)
-            found.append(lived(network, choices, shown(network, 2))[0])
+            found.append(lived(network, choices, shown(network, batch_size))[0])
         for other in found[1:]:
             assert all(torch.equal(value, other[name]) for name, value in found[0].items())
 

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from neurofa.compiled import layout as at
+from neurofa.compiled.blocks import add_pending, begin_block, end_block, keep
 from neurofa.compiled.changes import change
 from neurofa.compiled.compiling import compiled, fingerprint, kept, piece
 from neurofa.compiled.responses import activate, drive_layer, follow_drive, prepare
@@ -12,26 +13,26 @@ from neurofa.compiled.teaching import report, teach
 
 
 @compiled
-def show(plan, common, first, n_trials, again, numbers, stimuli, targets, order, stream, desk):
-    """Put stimuli with their noise, and targets, on the desk; those of the whole set stay there (`again`)."""
-    if again and not common[at.NOISY]:
-        return
-    n_inputs, n_outputs = stimuli.shape[1], targets.shape[1]
-    for trial in range(n_trials):
-        shown = trial if common[at.ALL_SHOWN] else order[first + trial]
+def show(plan, common, first, start, stop, numbers, stimuli, targets, order, streams, desk):
+    """Put the stimuli of some updates with their noise, and the targets, on the desk; streams start at the first."""
+    n_inputs, n_outputs, n_trials = stimuli.shape[1], targets.shape[1], common[at.BATCH]
+    for trial in range((stop - start) * n_trials):
+        shown = order[start * n_trials + trial]
         inputs = piece(desk, plan[0, at.RATES] + trial * n_inputs, n_inputs)
         inputs[:] = piece(stimuli, shown * n_inputs, n_inputs)
         if common[at.NOISY]:
-            noise, sd = piece(stream, trial * n_inputs, n_inputs), numbers[at.NOISE_SD]
+            update = start - first + trial // n_trials
+            place = update * streams.shape[1] + trial % n_trials * n_inputs
+            noise, sd = piece(streams, place, n_inputs), numbers[at.NOISE_SD]
             for unit in range(n_inputs):
                 inputs[unit] += sd * noise[unit]
         piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)[:] = piece(targets, shown * n_outputs, n_outputs)
 
 
 @compiled
-def respond(blas, plan, common, n_trials, state, numbers, desk):
+def respond(blas, plan, common, state, numbers, desk):
     """Rates of all layers, then what the drive alone changes."""
-    last = plan.shape[0] - 1
+    last, n_trials = plan.shape[0] - 1, common[at.BATCH]
     for layer in range(last):
         prepare(plan, layer, state, desk)
         drive_layer(blas, plan, common, layer, n_trials, state, desk)
@@ -41,18 +42,53 @@ def respond(blas, plan, common, n_trials, state, numbers, desk):
 
 
 @compiled
+def respond_in_block(blas, plan, here, common, trial, n_trials, state, numbers, desk):
+    """Do the same for one trial of a block, the drive of the first layer being there."""
+    last = plan.shape[0] - 1
+    for layer in range(last + 1):
+        if layer > 0:
+            drive_layer(blas, here, common, layer, 1, state, desk)
+        add_pending(plan, here, common, layer, trial, n_trials, desk)
+        if layer < last:
+            prepare(plan, layer, state, desk)
+            activate(here, common, layer, 1, desk)
+            follow_drive(here, layer, 1, state, numbers, desk)
+
+
+@compiled
 def live_one(blas, plan, common, first, stop, state, numbers, stimuli, targets, order, streams, desk, choices, losses):
     """Updates of one animal from the first to before the last; streams start at the first."""
     n_trials = common[at.BATCH]
     for update in range(first, stop):
+        if update == first or common[at.NOISY] or not common[at.ALL_SHOWN]:
+            show(plan, common, first, update, update + 1, numbers, stimuli, targets, order, streams, desk)
         stream = piece(streams, (update - first) * streams.shape[1], streams.shape[1])
-        again = common[at.ALL_SHOWN] and update > first
-        place = update * n_trials
-        show(plan, common, place, n_trials, again, numbers, stimuli, targets, order, stream, desk)
-        respond(blas, plan, common, n_trials, state, numbers, desk)
-        losses[update] = report(plan, common, n_trials, numbers, desk, piece(choices, place, n_trials))
-        teach(blas, plan, common, n_trials, state, numbers, stream, desk)
+        respond(blas, plan, common, state, numbers, desk)
+        losses[update] = report(plan, common, n_trials, numbers, desk, piece(choices, update * n_trials, n_trials))
+        teach(blas, plan, plan, common, 0, n_trials, state, numbers, stream, desk)
         change(blas, plan, common, n_trials, state, numbers, stream, desk)
+
+
+@compiled
+def live_one_by_blocks(
+    blas, plan, common, first, stop, state, numbers, stimuli, targets, order, streams, desk, choices, losses
+):
+    """Do the same with one trial per update, by blocks of trials."""
+    here, shared = plan.copy(), common.copy()
+    for start in range(first, stop, common[at.BLOCK]):
+        n_trials = min(common[at.BLOCK], stop - start)
+        show(plan, common, first, start, start + n_trials, numbers, stimuli, targets, order, streams, desk)
+        here[:], shared[:] = plan, common
+        drive_layer(blas, plan, common, 0, n_trials, state, desk)
+        begin_block(blas, plan, common, n_trials, desk)
+        for trial in range(n_trials):
+            update = start + trial
+            stream = piece(streams, (update - first) * streams.shape[1], streams.shape[1])
+            respond_in_block(blas, plan, here, shared, trial, n_trials, state, numbers, desk)
+            losses[update] = report(here, shared, 1, numbers, desk, piece(choices, update, 1))
+            teach(blas, plan, here, shared, trial, 1, state, numbers, stream, desk)
+            keep(plan, here, shared, trial, numbers, desk)
+        end_block(blas, plan, n_trials, state, desk)
 
 
 @cache
@@ -88,21 +124,11 @@ def entry() -> Callable[..., None]:
         if len(version) == 0:
             return
         for animal in range(states.shape[0]):
-            live_one(
-                blas,
-                plan,
-                common,
-                first,
-                stop,
-                states[animal],
-                numbers[animal],
-                stimuli[animal],
-                targets[animal],
-                orders[animal],
-                streams[animal],
-                desk,
-                choices[animal],
-                losses[animal],
-            )
+            own = (states[animal], numbers[animal], stimuli[animal], targets[animal], orders[animal], streams[animal])
+            course = (choices[animal], losses[animal])
+            if common[at.BLOCK] > 1:
+                live_one_by_blocks(blas, plan, common, first, stop, *own, desk, *course)
+            else:
+                live_one(blas, plan, common, first, stop, *own, desk, *course)
 
     return live

@@ -15,12 +15,14 @@ BIAS_FIRST, BIAS_SECOND, BIAS_STEPS = range(23, 26)
 OUTPUT_GAIN_FIRST, OUTPUT_GAIN_SECOND, OUTPUT_GAIN_STEPS = range(26, 29)
 #: columns of the plan: start of (trial, unit) on the desk, of vectors over units, and of what a stream brings
 RATES, DRIVE, VALUE, SLOPE, SENT, DELTA, SHIFT, SCALE, SPREAD, STREAM = range(29, 39)
-N_COLUMNS = 39
+#: column of the plan: start of (trial, unit) on the desk, what trials of a block change (see `neurofa.compiled.blocks`)
+KEPT = 39
+N_COLUMNS = 40
 
 #: columns of the common table
 BATCH, N_STIMULI, ALL_SHOWN, NOISY, ACTIVATION, LOSS, SIGNAL_KIND, PATHWAY, FEEDBACK_KIND, ONE_AS_SLOPE = range(10)
 MAGNITUDES, LEARNED_BY, OPTIMISER, NETWORK_UNITS, TARGET, SIGNAL, MATRIX, MIDDLE, VECTOR, BLOCK = range(10, 20)
-BY_THRESHOLD, PRIVATE, STIMULI_NOISE = range(20, 23)
+BY_THRESHOLD, PRIVATE, OVERLAP = range(20, 23)
 N_COMMON = 23
 
 #: columns of the numbers of an animal

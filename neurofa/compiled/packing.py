@@ -29,6 +29,10 @@ _VECTORS = {
 }
 _REMEMBERED = {at.WEIGHTS_FIRST: "weights", at.BIAS_FIRST: "bias", at.OUTPUT_GAIN_FIRST: "output_gain"}
 _OF_READOUT = {at.TARGET_SUM: "target_sum", at.TARGET_COUNT: "target_count", at.PERFORMANCE: "performance"}
+#: feedback weights that do not look at the forward weights, or only by a weighted sum
+_BY_BLOCKS = ("transpose", "fixed", "noisy", "network", "walking")
+#: trials in a block of online learning
+_BLOCK = 8
 #: places on the desk start at multiples of this, as cache lines do
 _LINE = 16
 
@@ -117,7 +121,33 @@ def _common(network: Network, choices: Choices, session: "Session") -> np.ndarra
     common[at.NETWORK_UNITS] = choices.network_units
     common[at.BY_THRESHOLD] = session.threshold is not None
     common[at.PRIVATE] = network.private
+    common[at.BLOCK] = trials_per_block(network, choices, session)
     return common
+
+
+def trials_per_block(network: Network, choices: Choices, session: "Session") -> int:
+    """
+    How many trials are learned as one block, see `neurofa.compiled.blocks`.
+
+    Parameters
+    ----------
+    network : Network
+        The networks.
+    choices : Choices
+        Of the rule.
+    session : Session
+        What is shown.
+
+    Returns
+    -------
+    int
+        1 where every update changes the weights at once: with batches, and where something besides the weighted sums
+        needs to see the weights.
+    """
+    alone = any(layer.output_gain is not None for layer in network.layers) or network.private
+    if session.batch_size > 1 or alone or choices.optimiser != "gradient":
+        return 1
+    return _BLOCK if choices.feedback_weights in _BY_BLOCKS else 1
 
 
 def _numbers(network: Network, rates: Rates, session: "Session") -> np.ndarray:
@@ -195,15 +225,18 @@ def _lay_out_desk(plan: np.ndarray, common: np.ndarray, choices: Choices) -> int
         free += -(-size // _LINE) * _LINE
         return start
 
-    n_trials, n_outputs = int(common[at.BATCH]), int(plan[-1, at.POST])
+    n_trials, block, n_outputs = int(common[at.BATCH]), int(common[at.BLOCK]), int(plan[-1, at.POST])
     for row in plan:
         post = int(row[at.POST])
-        row[at.RATES] = room(n_trials * int(row[at.PRE]))
-        for column in (at.DRIVE, at.VALUE, at.SLOPE, at.SENT, at.DELTA):
+        row[at.RATES] = room(block * n_trials * int(row[at.PRE]))
+        for column in (at.DRIVE, at.KEPT):
+            row[column] = room(block * n_trials * post)
+        for column in (at.VALUE, at.SLOPE, at.SENT, at.DELTA):
             row[column] = room(n_trials * post)
         for column in (at.SHIFT, at.SCALE, at.SPREAD):
             row[column] = room(post)
-    common[at.TARGET], common[at.SIGNAL] = room(n_trials * n_outputs), room(n_trials * n_outputs)
+    common[at.TARGET], common[at.SIGNAL] = room(block * n_trials * n_outputs), room(n_trials * n_outputs)
+    common[at.OVERLAP] = room(block * block)
     sizes = [1]
     if choices.feedback_weights in ("noisy", "sign"):
         sizes += [int(row[at.POST] * row[at.SIGNALS]) for row in plan[:-1]]

@@ -126,7 +126,9 @@ def learn_chunk(network: Network, rule: Rule, session: "Session", draws: Draws) 
             losses,
         )
     packed.unpack()
-    return Lived(torch.from_numpy(choices).flatten(1), torch.from_numpy(orders), torch.from_numpy(losses), "compiled")
+    block = int(packed.common[at.BLOCK])
+    engine = f"compiled, trials in exact blocks of {block}" if block > 1 else "compiled"
+    return Lived(torch.from_numpy(choices).flatten(1), torch.from_numpy(orders), torch.from_numpy(losses), engine)
 
 
 class _Streams:
@@ -163,7 +165,10 @@ class _Streams:
         #: updates per block
         self.length = session.n_updates
         if self._width:
-            self.length = max(1, min(self.length, _DRAWN_AT_ONCE // (self._width * self._n_animals)))
+            length = min(self.length, _DRAWN_AT_ONCE // (self._width * self._n_animals))
+            # whole blocks of trials, so that rounding does not depend on how many are drawn at once
+            block = int(packed.common[at.BLOCK])
+            self.length = max(1, length // block) * block
 
     def _add(self, draws: Draws, purpose: tuple[str | int, ...], size: int, kind: Literal["normal", "uniform"]) -> None:
         """Add one stream."""

@@ -103,8 +103,13 @@ def _centre(plan, common, n_trials, state, numbers, desk):
 
 
 @compiled
-def teach(blas, plan, common, n_trials, state, numbers, stream, desk):
-    """Bring the signal to all hidden layers: what reaches their rates, and that times the slope."""
+def teach(blas, whole, plan, common, pending, n_trials, state, numbers, stream, desk):
+    """
+    Bring the signal to all hidden layers: what reaches their rates, and that times the slope.
+
+    In a block of trials (see `neurofa.compiled.blocks`) `plan` is where this trial stands, `whole` where the first one
+    does, and so many trials before it are pending.
+    """
     last = plan.shape[0] - 1
     signal = signal_at_output(plan, common, n_trials, state, numbers, desk)
     source = signal
@@ -115,12 +120,29 @@ def teach(blas, plan, common, n_trials, state, numbers, stream, desk):
             send(blas, plan, common, number, source, n_trials, state, numbers, stream, desk)
         else:
             send_exactly(blas, plan, number, source, n_trials, state, desk)
+        if pending and (common[at.FEEDBACK_KIND] == at.TRANSPOSE or not plan[number, at.FED_BACK]):
+            add_pending_back(whole, plan, number, source, pending, desk)
         size = n_trials * plan[number, at.POST]
         sent, slope = piece(desk, plan[number, at.SENT], size), piece(desk, plan[number, at.SLOPE], size)
         delta = piece(desk, plan[number, at.DELTA], size)
         for place in range(size):
             delta[place] = sent[place] * slope[place]
         source = plan[number, at.DELTA]
+
+
+@compiled
+def add_pending_back(whole, plan, number, source, pending, desk):
+    """Add to what reaches a hidden layer through W^T what the trials of the block before this one have changed in W."""
+    above, own = plan[number + 1, at.POST], plan[number, at.POST]
+    sent, signal = piece(desk, plan[number, at.SENT], own), piece(desk, source, above)
+    for before in range(pending):
+        overlap = desk.dtype.type(0)
+        kept = piece(desk, whole[number + 1, at.KEPT] + before * above, above)
+        for unit in range(above):
+            overlap += kept[unit] * signal[unit]
+        earlier = piece(desk, whole[number + 1, at.RATES] + before * own, own)
+        for unit in range(own):
+            sent[unit] += overlap * earlier[unit]
 
 
 @compiled
