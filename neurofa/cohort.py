@@ -1,6 +1,6 @@
 """The animals of a batch as tensors: how they are born, what they are shown, what happens to them overnight."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -13,7 +13,7 @@ from neurofa.birth import feedforward_birth
 from neurofa.catalogue import blamed_on
 from neurofa.draws import Draws
 from neurofa.errors import ConfigError
-from neurofa.learning import Learned, Session, learn_session, reports
+from neurofa.learning import Learned, Session, learn_session, noisy_trials, reports
 from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
 from neurofa.networks import Activity, Network, forward
 from neurofa.rules.rule import Rates, Rule
@@ -231,15 +231,15 @@ class Cohort:
             (animal, stimulus): 1 or 0, or, where ``record.noisy_trials`` is set, the fraction of so many trials with
             noise as in learning, the same in every session; NaN where no report can be correct.
         """
-        n_trials = self.protocol.record.noisy_trials
-        if not n_trials:
+        if not self.protocol.record.noisy_trials:
             return reports(output, self.acceptable, threshold=self.threshold)
-        noise = self.draws("probe").stream(("input noise",), tuple(stimuli.shape[1:]), "normal")
+        answers = (self.reporting(self.network, shown).output for shown in self.noisy(stimuli))
+        return torch.stack([reports(one, self.acceptable, threshold=self.threshold) for one in answers]).mean(0)
+
+    def noisy(self, stimuli: Tensor) -> Iterator[Tensor]:
+        """Stimuli of the noisy trials of a probe, one trial of each after the other; see `noisy_trials`."""
         sd = self.numbers(attrgetter("stimuli.noise_sd"), stimuli.ndim)
-        shown = (torch.addcmul(stimuli, sd, noise.at(trial)) for trial in range(n_trials))
-        answers = (self.reporting(self.network, stimuli).output for stimuli in shown)
-        correct = [reports(answer, self.acceptable, threshold=self.threshold) for answer in answers]
-        return torch.stack(correct).mean(0)
+        return noisy_trials(stimuli, sd, self.protocol.record.noisy_trials, self.draws("probe"))
 
     def reporting(self, network: Network, stimuli: Tensor) -> Activity:
         """

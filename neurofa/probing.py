@@ -59,6 +59,9 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
         "output": (("animal", "stimulus", "output_unit", *time), output[:, kept]),
         "correct": (("animal", "stimulus"), correct[:, kept]),
     }
+    if isinstance(cohort, RecurrentCohort):
+        in_time = cohort.performance_in_time(stimuli).cpu().numpy()
+        found["correct_in_time"] = (("animal", "stimulus", "time"), in_time[:, kept])
     course = ("correct", "loss")
     for name in course:
         values = np.full((len(true_rate), trials), np.nan, dtype=true_rate.dtype)

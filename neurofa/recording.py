@@ -29,6 +29,11 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "detected": (("animal", "session", "unit"), "unit detected in the session", "1"),
     "output": (("animal", "session", "stimulus", "output_unit"), "output of the network", "a.u."),
     "correct": (("animal", "session", "stimulus"), "stimulus reported correctly by the animal's output", "1"),
+    "correct_in_time": (
+        ("animal", "session", "stimulus"),
+        "stimulus reported correctly if the output were read at that time",
+        "1",
+    ),
     "teaching_signal": (("animal", "session", "stimulus", "unit"), "teaching signal of the rule", "a.u."),
     "bp_signal": (("animal", "session", "stimulus", "unit"), "teaching signal of exact backpropagation", "a.u."),
 }
@@ -67,12 +72,17 @@ LEARNING_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
 }
 #: variables of the group ``/probe`` that have the last dimension ``time`` where trials are recorded over time
-OVER_TIME = frozenset({"rate", "true_rate", "latent_rate", "output", "teaching_signal", "bp_signal"})
+OVER_TIME = frozenset({"correct_in_time", "rate", "true_rate", "latent_rate", "output", "teaching_signal", "bp_signal"})
 #: attributes of the coordinate ``time``
 TIME_ATTRS = {"long_name": "time in the trial", "units": "ms"}
 #: variables that a recording has only where its protocol asks for them, see the table ``[record]``
 OPTIONAL_VARIABLES = frozenset(
-    {"teaching_signal", "bp_signal", *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss"))}
+    {
+        "correct_in_time",
+        "teaching_signal",
+        "bp_signal",
+        *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss")),
+    }
 )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from neurofa.birth import recurrent_birth
 from neurofa.cohort import Cohort
 from neurofa.draws import Draws
-from neurofa.learning import Learned, Session
+from neurofa.learning import Learned, Session, reports
 from neurofa.members import Member, time_bins
 from neurofa.networks import Activity, Network
 from neurofa.networks.recurrent import RecurrentNetwork, forward_in_time, mean_report
@@ -89,6 +89,28 @@ class RecurrentCohort(Cohort):
         weight = self._weight_of_moments()
         rates = mean_report(activity.states[:, 1:], weight)
         return Activity([stimuli, rates], [], [], [], mean_report(activity.output, weight))
+
+    def performance_in_time(self, stimuli: Tensor) -> Tensor:
+        """
+        How often the report would be correct if it were read in each recorded bin of time.
+
+        Parameters
+        ----------
+        stimuli : torch.Tensor
+            (animal, stimulus, time, input).
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, stimulus, bin): over the noisy trials of the probe, or one without noise; NaN where there is no
+            report.
+        """
+        correct = []
+        for shown in self.noisy(stimuli) if self.protocol.record.noisy_trials else [stimuli]:
+            output = self.binned(forward_in_time(self._in_time(), shown.transpose(1, 2).contiguous()).output)
+            bins = [reports(one, self.acceptable, threshold=self.threshold) for one in output.unbind(3)]
+            correct.append(torch.stack(bins, 2))
+        return torch.stack(correct).mean(0)
 
     def report_targets(self) -> Tensor:
         """Mean target over the time that counts; see `Cohort.report_targets`."""

@@ -14,10 +14,10 @@ from neurofa.networks.recurrent import RecurrentNetwork, forward_in_time, loss_i
 from neurofa.rules.recurrent import RecurrentRule
 from neurofa.rules.rule import Rates
 
-#: animals are taken together while their activity stays in a core's cache (numbers of values)
-_CHUNK_VALUES = 2**19
+#: small networks gain from each other's company: animals are taken together up to so many values
+_CHUNK_VALUES = 2**22
 #: chunks that a cohort is divided into at least; a constant, so that results do not depend on the threads
-_SHARES = 4
+_SHARES = 2
 
 
 @dataclass(frozen=True)

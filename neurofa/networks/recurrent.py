@@ -138,10 +138,12 @@ def forward_in_time(network: RecurrentNetwork, stimuli: Tensor) -> RecurrentActi
     if offset is not None:
         drives += offset[:, None]
     recurrent = network.recurrent_weights.transpose(1, 2).contiguous()
-    for time in range(stimuli.shape[1]):
-        drives[:, time].baddbmm_(states[:, time], recurrent)
-        values[:, time] = ACTIVATIONS[network.activation](drives[:, time])
-        torch.lerp(states[:, time], values[:, time], network.step, out=states[:, time + 1])
+    moments = states.unbind(1)
+    activation, step = ACTIVATIONS[network.activation], network.step
+    for drive, value, before, after in zip(drives.unbind(1), values.unbind(1), moments[:-1], moments[1:], strict=True):
+        drive.baddbmm_(before, recurrent)
+        value.copy_(activation(drive))
+        torch.lerp(before, value, step, out=after)
     activity.output = read_out(network, states[:, 1:])
     return activity
 

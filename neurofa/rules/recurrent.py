@@ -84,13 +84,14 @@ class RecurrentRule(Rule):
         """
         sent = self.feedback.send(network, 0, error.flatten(1, 2), update).reshape(*error.shape[:3], -1)
         delta = self._slopes(network, activity.drives, activity.values) * network.step.unsqueeze(1)
-        keep, later = 1 - network.step, torch.zeros_like(sent[:, 0])
+        keep, moments = 1 - network.step, delta.unbind(1)
         recurrent = network.recurrent_weights.contiguous() if self.choices.pathway == "through_time" else None
-        for time in reversed(range(error.shape[1])):
-            later = torch.addcmul(sent[:, time], keep, later)
-            if recurrent is not None and time + 1 < error.shape[1]:
-                later.baddbmm_(delta[:, time + 1], recurrent)
-            delta[:, time] *= later
+        later = torch.zeros_like(moments[0])
+        for time, own in reversed(list(enumerate(sent.unbind(1)))):
+            later = torch.addcmul(own, keep, later)
+            if recurrent is not None and time + 1 < len(moments):
+                later.baddbmm_(moments[time + 1], recurrent)
+            moments[time].mul_(later)
         return delta
 
     def update_in_time(
