@@ -14,7 +14,7 @@ from neurofa import NeurofaError, figures, measures
 
 ACCURACIES = {
     "cross_day_decoding_accuracy": "fraction of stimuli decoded",
-    "cross_day_decoding_accuracy_within_one": "fraction of stimuli decoded within one position",
+    "cross_day_decoding_accuracy_within_one": "fraction of stimuli decoded, or a neighbour in place or time",
 }
 #: measure id to the attribute of `neurofa.measures.CrossDayDecoding`
 PARTS = {
@@ -29,7 +29,7 @@ CHANCES = {
 }
 TITLES = {
     "cross_day_decoding_accuracy": "Exact stimulus",
-    "cross_day_decoding_accuracy_within_one": "Within one position",
+    "cross_day_decoding_accuracy_within_one": "Neighbours count as right",
 }
 
 
