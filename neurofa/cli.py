@@ -252,7 +252,9 @@ def _stopped_in_words() -> Iterator[None]:
 
 def _conclude(folder: Path) -> None:
     """Say what was found and where it is."""
-    from neurofa.report import LEGEND, brief
+    from neurofa.provenance import read_provenance
+    from neurofa.recording import told_stopped
+    from neurofa.report import brief, legend
 
     rows = brief(folder)
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -263,7 +265,11 @@ def _conclude(folder: Path) -> None:
         _print_table(rows, [name for name in columns if name not in counts] + beside)
         if not beside and counts:
             _print_table(rows, [columns[0], *counts])
-        _console.print(LEGEND, style="dim", highlight=False)
+        _console.print(legend(rows), style="dim", highlight=False)
+    stopped = told_stopped(read_provenance(folder).get("stopped", {}))
+    if stopped:
+        _errors.print("Stopped: ", style="bold red", end="")
+        _errors.print(stopped, markup=False, highlight=False, soft_wrap=True)
     _console.print(f"Run folder: {folder}", highlight=False, markup=False, soft_wrap=True)
     _console.print(f"Report:     {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
 

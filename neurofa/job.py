@@ -1,5 +1,6 @@
 """The main job: simulate, merge, analyse, compare, report; and the same for recordings that are brought in."""
 
+import json
 import os
 import shutil
 import time
@@ -182,6 +183,8 @@ def _finish(folder: Path, progress: Progress | None) -> None:
     shutil.rmtree(folder / SESSIONS, ignore_errors=True)
     simulated = time.perf_counter()
     results(folder, protocol.analyses, progress)
+    attrs = load_recording(folder).attrs
+    facts |= {name: json.loads(attrs.get(name, "{}")) for name in ("engines", "stopped")}
     facts["seconds"] = {
         "simulation": round(simulated - started, 2),
         "analysis": round(time.perf_counter() - simulated, 2),

@@ -11,11 +11,22 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from neurofa.members import Member, batches, common_labels
+from neurofa.members import Member, batches, common_labels, common_time
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text
-from neurofa.recording import LEARNING_VARIABLES, OPTIONAL_VARIABLES, PROBE_VARIABLES, replace_folder, storable
+from neurofa.recording import (
+    LEARNING_VARIABLES,
+    OPTIONAL_VARIABLES,
+    OVER_TIME,
+    PROBE_VARIABLES,
+    TIME_ATTRS,
+    replace_folder,
+    storable,
+)
+
+#: arrays up to this size are held in memory while sessions are merged, and written whole in chunks of about that size
+_HELD_BYTES, _CHUNK_BYTES = 2**25, 2**20
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,12 @@ class _Sizes:
     output_unit: int
     trial: int
     layer: int
+    #: 0 = trials are not recorded over time
+    time: int
+
+    def dims(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
+        """Dimensions of a variable of the probe: time comes last, where there is any."""
+        return (*dims, "time") if self.time and name in OVER_TIME else dims
 
     def shape(self, dims: tuple[str, ...]) -> tuple[int, ...]:
         """Shape of an array with these dimensions."""
@@ -60,14 +77,17 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     order = [member for name in protocol.group_names() for group in found for member in group if member.group == name]
     widths = [max(units) for units in _layers(found)]
     aside = store.with_name(f".{store.name}-{uuid.uuid4().hex[:8]}")
-    sizes, stimuli = _sizes(found, len(order), sum(widths), sessions)
-    coords = _coordinates(protocol, order, sizes, widths, stimuli)
-    root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {}) | _notes(found, sessions)
+    time = common_time(found)
+    sizes, stimuli = _sizes(found, len(order), sum(widths), sessions, len(time.get("time", ())))
+    coords = _coordinates(protocol, order, widths, stimuli, time)
+    root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {})
     learning = coords[["animal", "group"]].assign_coords(layer=list(dict.fromkeys(coords["layer"].values.tolist())))
     tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(learning)}
     xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
-    optional = _optional(found, sessions)
-    arrays = _allocate(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32", optional)
+    store_of = _Store(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32")
+    store_of.allocate(_optional(found, sessions))
+    engines: dict[str, dict[str, None]] = {name: {} for name in protocol.group_names()}
+    stopped: dict[str, str] = {}
     days = np.full((sizes.animal, sizes.session), np.nan)
     so_far = {name: np.zeros(days.shape, dtype=np.int64) for name in ("experience", "updates")}
     for number, members in enumerate(found):
@@ -76,14 +96,21 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
             with xr.open_zarr(
                 sessions / f"batch-{number}-session-{session:04d}.zarr", consolidated=False, chunks=None
             ) as one:
-                going_on = np.isfinite(one["true_rate"].values).all((1, 2))
+                true_rate = one["true_rate"].values
+                going_on = np.isfinite(true_rate.reshape(len(true_rate), -1)).all(1)
                 days[np.array(rows)[going_on], session] = one.attrs["day"]
                 for name, values in so_far.items():
                     values[rows, session] = one.attrs[name]
-                _copy_session(arrays, one, rows, session, members[0].protocol.network.hidden, widths)
-    arrays["day"][...], arrays["experience"][...] = days, so_far["experience"]
-    arrays["learning_updates"][...] = so_far["updates"]
-    _observe(arrays, order, widths)
+                stopped |= json.loads(one.attrs["stopped"])
+                for member in members:
+                    engines[member.group] |= {one.attrs["engine"]: None}
+                _copy_session(store_of, one, rows, session, members[0].protocol.network.hidden, widths)
+    store_of.put("day", ..., days)
+    store_of.put("experience", ..., so_far["experience"])
+    store_of.put("learning_updates", ..., so_far["updates"])
+    _observe(store_of, order, widths)
+    used = {group: ", ".join(name for name in names if name) for group, names in engines.items()}
+    store_of.finish({"engines": json.dumps(used), "stopped": json.dumps(stopped)})
     replace_folder(aside, store)
     return store
 
@@ -96,7 +123,7 @@ def _layers(found: list[list[Member]]) -> list[list[int]]:
 
 
 def _sizes(
-    found: list[list[Member]], n_animals: int, n_units: int, sessions: Path
+    found: list[list[Member]], n_animals: int, n_units: int, sessions: Path, n_times: int
 ) -> tuple[_Sizes, dict[str, np.ndarray]]:
     """Sizes of the merged recording, and the labels of the stimuli, which all groups share."""
     labels = common_labels(found)
@@ -107,11 +134,13 @@ def _sizes(
             outputs.append(first.sizes["output_unit"])
             trials.append(first.sizes["trial"])
         for member in {member.group: member for member in members}.values():
-            _, duration, _ = observe_animal(member.protocol, 0, np.ones((1, n_stimuli, 2)), np.zeros(1))
+            rates = np.ones((1, n_stimuli, 2, n_times)[: 4 if n_times else 3])
+            _, duration, _ = observe_animal(member.protocol, 0, rates, np.zeros(1))
             repeats.append(duration.shape[2])
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
     n_layers = max(len(members[0].protocol.network.hidden) for members in found)
-    return _Sizes(n_animals, n_sessions, n_stimuli, max(repeats), n_units, max(outputs), max(trials), n_layers), labels
+    n_repeats, n_outputs, n_trials = max(repeats), max(outputs), max(trials)
+    return _Sizes(n_animals, n_sessions, n_stimuli, n_repeats, n_units, n_outputs, n_trials, n_layers, n_times), labels
 
 
 def _optional(found: list[list[Member]], sessions: Path) -> set[str]:
@@ -123,23 +152,12 @@ def _optional(found: list[list[Member]], sessions: Path) -> set[str]:
     return names & OPTIONAL_VARIABLES
 
 
-def _notes(found: list[list[Member]], sessions: Path) -> dict[str, str]:
-    """Which engine each group's animals learned with, and which animals were stopped and why, as JSON text."""
-    engines: dict[str, list[str]] = {}
-    stopped: dict[str, str] = {}
-    for number, members in enumerate(found):
-        for session in range(len(members[0].protocol.schedule.days)):
-            path = sessions / f"batch-{number}-session-{session:04d}.zarr"
-            with xr.open_zarr(path, consolidated=False, chunks=None) as one:
-                stopped |= json.loads(one.attrs["stopped"])
-                for group in dict.fromkeys(member.group for member in members):
-                    engines.setdefault(group, []).append(one.attrs["engine"])
-    used = {group: ", ".join(dict.fromkeys(name for name in names if name)) for group, names in engines.items()}
-    return {"engines": json.dumps(used), "stopped": json.dumps(stopped)}
-
-
 def _coordinates(
-    protocol: Protocol, order: list[Member], sizes: _Sizes, widths: list[int], stimuli: dict[str, np.ndarray]
+    protocol: Protocol,
+    order: list[Member],
+    widths: list[int],
+    stimuli: dict[str, np.ndarray],
+    time: dict[str, np.ndarray],
 ) -> xr.Dataset:
     """Everything that labels the data."""
     layer = np.repeat([f"hidden_{number}" for number in range(1, len(widths) + 1)], widths)
@@ -156,80 +174,99 @@ def _coordinates(
             "layer": ("unit", layer),
             **{name: ("stimulus", values) for name, values in stimuli.items() if name != "stimulus"},
             "stimulus": stimuli["stimulus"],
+            **{name: ("time", values, TIME_ATTRS if name == "time" else {}) for name, values in time.items()},
         }
     )
 
 
-def _allocate(store: Path, sizes: _Sizes, precision: str, optional: set[str]) -> dict[str, Any]:
-    """Empty arrays of the recording, rates as precise as run; a chunk is what is written at once, see `_chunked`."""
-    arrays: dict[str, Any] = {}
-    tables = {"probe": PROBE_VARIABLES, "learning": LEARNING_VARIABLES}
-    plan = [
-        (place, name, *text)
-        for place, variables in tables.items()
-        for name, text in variables.items()
-        if name in optional or name not in OPTIONAL_VARIABLES
-    ]
-    plan += [
-        ("probe", "day", ("animal", "session"), "day", "d"),
-        ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
-        ("learning", "updates", ("animal", "session"), "updates so far", "1"),
-    ]
-    kinds: dict[str, tuple[str, Any]] = {
-        "detected": ("bool", False),
-        "experience": ("int64", 0),
-        "updates": ("int64", 0),
-        "duration": ("float64", 0.0),
-        "true_rate": (precision, np.nan),
-        "latent_rate": (precision, np.nan),
-        "output": (precision, np.nan),
-        "loss": (precision, np.nan),
-    }
-    group = zarr.open_group(store, mode="r+")
-    for place, name, dims, long_name, units in plan:
-        dtype, fill = kinds.get(name, ("float64" if name == "day" else "float32", np.nan))
-        shape, split = sizes.shape(dims), _chunked(name, dims)
-        chunks = tuple(1 if dim in split else size for dim, size in zip(dims, shape, strict=True))
-        arrays[name if place == "probe" else f"{place}_{name}"] = group[place].create_array(  # type: ignore[union-attr]
-            name,
-            shape=shape,
-            chunks=chunks,
-            dtype=dtype,
-            fill_value=fill,
-            dimension_names=dims,
-            attributes={"long_name": long_name, "units": units},
-        )
-    for place, names in (("probe", "day experience"), ("learning", "updates")):
-        coordinates = str(group[place].attrs.get("coordinates", ""))
-        group[place].attrs["coordinates"] = f"{coordinates} {names}".strip()
-    return arrays
+class _Store:
+    """
+    The arrays of a recording while it is merged.
 
+    Large arrays are written part by part, a chunk being what is written at once; small ones are held in memory and
+    written whole: a recording of many animals would else consist of a file per animal and session.
+    """
 
-def _chunked(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
-    """Dimensions along which an array is cut into chunks, so that no chunk is written twice."""
-    if "unit" in dims and "stimulus" in dims:
-        return ("animal", "session")
-    if name in ("duration", "detected"):
-        return ("animal",)
-    return ("session",) if len(dims) > 2 else ()
+    def __init__(self, path: Path, sizes: _Sizes, precision: str) -> None:
+        self.path = path
+        self.sizes = sizes
+        self.precision = precision
+        self._written: dict[str, Any] = {}
+        self._held: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
+
+    def allocate(self, optional: set[str]) -> None:
+        """Make empty arrays, rates as precise as run."""
+        tables = {"probe": PROBE_VARIABLES, "learning": LEARNING_VARIABLES}
+        plan = [
+            (place, name, self.sizes.dims(name, dims) if place == "probe" else dims, long_name, units)
+            for place, variables in tables.items()
+            for name, (dims, long_name, units) in variables.items()
+            if name in optional or name not in OPTIONAL_VARIABLES
+        ]
+        plan += [
+            ("probe", "day", ("animal", "session"), "day", "d"),
+            ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
+            ("learning", "updates", ("animal", "session"), "updates so far", "1"),
+        ]
+        kinds: dict[str, tuple[str, Any]] = {
+            "detected": ("bool", False),
+            "experience": ("int64", 0),
+            "updates": ("int64", 0),
+            "day": ("float64", np.nan),
+            "duration": ("float64", 0.0),
+            "rate": ("float32", np.nan),
+            "correct": ("float32", np.nan),
+        }
+        for place, name, dims, long_name, units in plan:
+            dtype, fill = kinds.get(name, (self.precision, np.nan))
+            shape = self.sizes.shape(dims)
+            kept = name if place == "probe" else f"{place}_{name}"
+            how = {"fill_value": fill, "dimension_names": dims, "attributes": {"long_name": long_name, "units": units}}
+            if np.prod(shape) * np.dtype(dtype).itemsize <= _HELD_BYTES:
+                self._held[kept] = (np.full(shape, fill, dtype=dtype), {"place": place, "name": name, **how})
+                continue
+            split = ("animal", "session") if "unit" in dims and "stimulus" in dims else ("animal",)
+            chunks = tuple(1 if dim in split else size for dim, size in zip(dims, shape, strict=True))
+            group: Any = zarr.open_group(self.path, mode="r+")[place]
+            self._written[kept] = group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, **how)
+
+    def put(self, name: str, index: Any, values: np.ndarray) -> None:
+        """Put values where they belong."""
+        target = self._held[name][0] if name in self._held else self._written[name].oindex
+        target[index] = values
+
+    def part(self, name: str, index: Any) -> np.ndarray:
+        """Give back what was put."""
+        values: np.ndarray = (self._held[name][0] if name in self._held else self._written[name])[index]
+        return values
+
+    def finish(self, attrs: dict[str, str]) -> None:
+        """Write what was held in memory, and what there is to say about the whole."""
+        root: Any = zarr.open_group(self.path, mode="r+")
+        for values, how in self._held.values():
+            animals = max(1, min(len(values), _CHUNK_BYTES * len(values) // max(values.nbytes, 1)))
+            where = {key: how[key] for key in ("fill_value", "dimension_names", "attributes")}
+            array = root[how["place"]].create_array(
+                how["name"], shape=values.shape, chunks=(animals, *values.shape[1:]), dtype=values.dtype, **where
+            )
+            array[...] = values
+        for place, names in (("probe", "day experience"), ("learning", "updates")):
+            coordinates = str(root[place].attrs.get("coordinates", ""))
+            root[place].attrs["coordinates"] = f"{coordinates} {names}".strip()
+        root.attrs.update(attrs)
 
 
 def _copy_session(
-    arrays: Mapping[str, Any],
-    one: xr.Dataset,
-    rows: list[int],
-    session: int,
-    hidden: tuple[int, ...],
-    widths: list[int],
+    store: _Store, one: xr.Dataset, rows: list[int], session: int, hidden: tuple[int, ...], widths: list[int]
 ) -> None:
     """One session of one batch; the units of a layer stand at that layer's place."""
     for variable in one.data_vars:
         name, values = str(variable), one[variable].values
         if "unit" in one[name].dims:
-            padded = np.full((*values.shape[:2], sum(widths)), np.nan, dtype=values.dtype)
+            padded = np.full((*values.shape[:2], sum(widths), *values.shape[3:]), np.nan, dtype=values.dtype)
             padded[:, :, _places(hidden, widths)] = values
             values = padded
-        arrays[name].oindex[(np.array(rows), session, *(slice(size) for size in values.shape[1:]))] = values
+        store.put(name, (np.array(rows), session, *(slice(size) for size in values.shape[1:])), values)
 
 
 def _places(hidden: tuple[int, ...], widths: list[int]) -> np.ndarray:
@@ -237,24 +274,25 @@ def _places(hidden: tuple[int, ...], widths: list[int]) -> np.ndarray:
     return np.concatenate([sum(widths[:number]) + np.arange(units) for number, units in enumerate(hidden)])
 
 
-def _observe(arrays: Mapping[str, Any], order: list[Member], widths: list[int]) -> None:
+def _observe(store: _Store, order: list[Member], widths: list[int]) -> None:
     """Observed rates of every animal, session by session, as long as the animal was not stopped."""
     for row, member in enumerate(order):
         day = np.array(member.protocol.schedule.days)
         there = _places(member.protocol.network.hidden, widths)
-        true_rate = arrays["true_rate"][row, : len(day)][:, :, there]
-        n_sessions = int(np.isfinite(true_rate).all((1, 2)).sum())
+        true_rate = store.part("true_rate", (row, slice(len(day))))[:, :, there]
+        n_sessions = int(np.isfinite(true_rate.reshape(len(true_rate), -1)).all(1).sum())
         if n_sessions == 0:
             continue
         rates, duration, detected = observe_animal(
             member.protocol, member.index, true_rate[:n_sessions], day[:n_sessions]
         )
         n_repeats = duration.shape[2]
-        arrays["duration"][row, :n_sessions, :, :n_repeats] = duration
+        recorded = slice(n_sessions)
+        store.put("duration", (row, recorded, slice(None), slice(n_repeats)), duration)
         seen = np.zeros((n_sessions, sum(widths)), dtype=bool)
         seen[:, there] = detected
-        arrays["detected"][row, :n_sessions] = seen
+        store.put("detected", (row, recorded), seen)
         for session, rate in enumerate(rates):
-            full = np.full(arrays["rate"].shape[2:], np.nan, dtype=np.float32)
+            full = np.full((len(rate), store.sizes.repeat, sum(widths), *rate.shape[3:]), np.nan, dtype=np.float32)
             full[:, :n_repeats, there] = rate
-            arrays["rate"][row, session] = full
+            store.put("rate", (row, session), full)

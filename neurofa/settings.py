@@ -58,7 +58,9 @@ class ScheduleSettings(Settings):
     """When sessions take place; between sessions only overnight processes act."""
 
     days: tuple[float, ...] = Field((0.0, 2.0), min_length=2, description="days of the recorded sessions, from 0")
-    passes: int = Field(40, ge=1, description="how often all stimuli are shown in a session")
+    passes: int | tuple[int, ...] = Field(
+        40, description="how often all stimuli are shown in a session; a list has a number for each recorded session"
+    )
     batch_size: int = Field(0, ge=0, description="stimuli per update; 0 = all of them, 1 = trial by trial")
     naive_first: bool = Field(False, description="nothing is learned on day 0: it shows the animals as they are born")
     pretraining_passes: int = Field(0, ge=0, description="passes before the first burn-in session")
@@ -67,7 +69,13 @@ class ScheduleSettings(Settings):
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
-        """Check that time runs forward, and that naive animals have learned nothing."""
+        """Check that time runs forward, that something is learned, and that naive animals have learned nothing."""
+        passes = self.passes_of_sessions()
+        if min(passes) < 1 or len(passes) != len(self.days):
+            raise ValueError(
+                "passes must be a whole number from 1, or a list of them with one for each of the "
+                f"{len(self.days)} days; got {self.passes if isinstance(self.passes, int) else list(self.passes)}"
+            )
         if self.naive_first and (self.pretraining_passes or self.burn_in_sessions):
             raise ValueError(
                 "naive_first cannot go with pretraining_passes or burn_in_sessions, which teach the animals before "
@@ -81,6 +89,17 @@ class ScheduleSettings(Settings):
                     f"days must increase, got {after:g} after {before:g}; list the sessions in their order"
                 )
         return self
+
+    def passes_of_sessions(self) -> tuple[int, ...]:
+        """
+        How often all stimuli are shown in each recorded session, unless animals are naive.
+
+        Returns
+        -------
+        tuple of int
+            As `passes` says.
+        """
+        return self.passes if isinstance(self.passes, tuple) else (self.passes,) * len(self.days)
 
 
 class OvernightSettings(Settings):
@@ -197,6 +216,12 @@ class RecordSettings(Settings):
     )
     teaching_signals: bool = Field(False, description="keep the teaching signals, and those of exact backpropagation")
     bin_width: float = Field(0.1, gt=0, description="of the binned estimate of information, in units of the rates")
+    time_bin_ms: float = Field(0.0, ge=0, description="bins of the recorded time within a trial, ms; 0 = every step")
+    noisy_trials: int = Field(
+        0,
+        ge=0,
+        description="trials per stimulus, noisy as in learning, that performance is judged by; 0 = one noiseless",
+    )
 
     @model_validator(mode="after")
     def _check_monitors(self) -> Self:
@@ -216,12 +241,6 @@ class ReferenceSettings(Settings):
     )
 
 
-    time_bin_ms: float = Field(0.0, ge=0, description="bins of the recorded time within a trial, ms; 0 = every step")
-    noisy_trials: int = Field(
-        0,
-        ge=0,
-        description="trials per stimulus, noisy as in learning, that performance is judged by; 0 = one noiseless",
-    )
 class EngineSettings(Settings):
     """How it is computed."""
 

@@ -83,11 +83,12 @@ def occasions(protocol: Protocol) -> list[Occasion]:
         day = -(n_burn_in + 1) * interval
         homeostasis = protocol.network.pretraining_homeostasis
         life.append(Occasion(("pretraining",), day, schedule.pretraining_passes, None, homeostasis))
+    passes = schedule.passes_of_sessions()
     for before in range(n_burn_in, 0, -1):
-        life.append(Occasion(("burn in", before), -before * interval, schedule.passes, None))
+        life.append(Occasion(("burn in", before), -before * interval, passes[0], None))
     for number, day in enumerate(schedule.days):
-        passes = 0 if number == 0 and schedule.naive_first else schedule.passes
-        life.append(Occasion(("session", number), day, passes, number))
+        naive = number == 0 and schedule.naive_first
+        life.append(Occasion(("session", number), day, 0 if naive else passes[number], number))
     return life
 
 
@@ -147,8 +148,8 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     sessions.mkdir(parents=True, exist_ok=True)
     found = batches(protocol)
     common_labels(found)
-    lives = [occasions(members[0].protocol) for members in found]
     common_time(found)
+    lives = [occasions(members[0].protocol) for members in found]
     total, done = sum(len(life) for life in lives), 0
     for number, (members, life) in enumerate(zip(found, lives, strict=True)):
         checkpoint = sessions / f"batch-{number}-checkpoint.npz"
@@ -209,7 +210,7 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
     if occasion.number is None:
         return
     n_updates = sum(cohort.session(stimuli, one.passes).n_updates for one in life[: position + 1])
-    trials = cohort.session(stimuli, cohort.protocol.schedule.passes).n_updates
+    trials = max(cohort.session(stimuli, one.passes).n_updates for one in life if one.number is not None)
     dataset = record(cohort, stimuli, learned, trials)
     dataset.attrs = {
         "day": occasion.day,

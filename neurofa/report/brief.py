@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-#: what the columns are
-LEGEND = (
+from neurofa.report.courses import LEGEND as COURSES_LEGEND
+from neurofa.report.courses import SUCCESS_LEGEND, course_cells
+
+#: what the columns of drift are
+DRIFT_LEGEND = (
     "correct: stimuli reported correctly; PV, RSM: correlation of population vectors and of representational "
     "similarity from the shortest to the longest lag, observed and latent; last columns: curve points within tolerance"
 )
@@ -33,6 +36,7 @@ def brief(folder: Path) -> list[dict[str, str]]:
         analysed by something else.
     """
     summary, counts = _read(folder / "summary.csv"), _read(folder / "counts.csv")
+    table = _read(folder / "measures.csv")
     if summary.empty:
         return []
     text = ["group", "layer", "condition", "step"]
@@ -50,7 +54,38 @@ def brief(folder: Path) -> list[dict[str, str]]:
             if len(performance):
                 row["correct"] = f"{performance.mean():.1%}"
             rows.append(row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group)))
-    return rows
+    if rows and any(len(row) > 1 + ("layer" in row) for row in rows):
+        return rows
+    return [{"group": group} | course_cells(table, group) for group in _groups(table)]
+
+
+def legend(rows: list[dict[str, str]]) -> str:
+    """
+    What the columns are.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `brief`.
+
+    Returns
+    -------
+    str
+        One line; empty where there is nothing to explain.
+    """
+    titles = {title for row in rows for title in row}
+    if titles <= {"group", "layer"}:
+        return ""
+    if "PV" in titles or "correct" in titles:
+        return DRIFT_LEGEND
+    return SUCCESS_LEGEND if "solved" in titles else COURSES_LEGEND
+
+
+def _groups(table: pd.DataFrame) -> list[str]:
+    """Groups in the order of the table."""
+    if table.empty:
+        return []
+    return [str(group) for group in table["group"].dropna().unique() if str(group)]
 
 
 def _curves(summary: pd.DataFrame) -> dict[str, str]:

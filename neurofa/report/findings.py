@@ -7,6 +7,7 @@ import pandas as pd
 
 from neurofa import measures
 from neurofa.comparison.verdicts import CURVE_KINDS
+from neurofa.report.courses import course_sentences
 
 SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
@@ -39,6 +40,7 @@ def findings(
     found = []
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
+        sentences += [] if table.empty else course_sentences(table, group)
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
         if sentences:
             found.append((labels.get(group, group.replace("_", " ")), sentences))

@@ -16,7 +16,7 @@ import neurofa
 from neurofa.comparison.files import COUNTS_FILE, read_scorecard
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
-from neurofa.recording import RECORDING_STORE, load_recording
+from neurofa.recording import RECORDING_STORE, load_recording, told_stopped
 from neurofa.report.findings import findings
 from neurofa.report.tables import bar, cards, folded
 from neurofa.run_folder import PROTOCOL_FILE
@@ -100,6 +100,7 @@ def _section(folder: Path) -> dict[str, Any]:
         "verb": "simulated" if simulated else "recorded",
         "facts": facts,
         "findings": findings(measured, counts, labels, scorecard),
+        "stopped": told_stopped(json.loads(load_recording(folder).attrs.get("stopped", "{}"))),
         "figures": _figures(folder / "figures"),
         "counts": [row | {"group": labels.get(row["group"], row["group"])} for row in counts.to_dict("records")],
         "bar": bar(counts),

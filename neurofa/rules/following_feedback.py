@@ -44,14 +44,16 @@ class SignSymmetric(FeedbackWeights):
             return torch.bmm(signal, feedback_of(network.layers[number]).abs().transpose(1, 2) * signs)
         if self.magnitudes == "batch":
             signs = signs * self._drawn[number].at(update).abs().transpose(1, 2)
-        return torch.bmm(signal, signs) * (self.scale / signs.shape[1] ** 0.5)
+        sent: Tensor = torch.bmm(signal, signs) * (self.scale / signs.shape[1] ** 0.5)
+        return sent
 
     def matrix(self, network: Network, number: int) -> Tensor | None:
         """Give the signs, with magnitudes that stay; see `FeedbackWeights.matrix`."""
         signs = network.layers[number + 1].weights.sign().transpose(1, 2)
         if self.magnitudes == "fixed":
             return feedback_of(network.layers[number]).abs() * signs
-        return signs * (self.scale / signs.shape[2] ** 0.5)
+        signs *= self.scale / signs.shape[2] ** 0.5
+        return signs
 
 
 class KolenPollack(Fixed):

@@ -1,0 +1,127 @@
+"""Courses of learning in words: what a group's animals could do at the first step and at the last."""
+
+import pandas as pd
+
+from neurofa import measures
+
+#: measure, short title, what it is in a sentence, format of its values
+_SHOWN = (
+    ("held_out_accuracy", "held out", "Held-out stimuli reported correctly", "{:.1%}"),
+    ("accuracy", "learned", "Learned stimuli reported correctly", "{:.1%}"),
+    ("best_readout_mse", "best readout error", "Squared error of the best linear readout", "{:.2g}"),
+    ("best_readout_accuracy", "best readout", "Stimuli that the best linear readout reports correctly", "{:.1%}"),
+    ("fixed_readout_mse", "own readout error", "Squared error of the network's own readout", "{:.2g}"),
+    (
+        "target_information_gaussian",
+        "information (bit)",
+        "Information about the target, Gaussian estimate in bits",
+        "{:.2f}",
+    ),
+    ("angle_to_bp_deg", "angle to BP (deg)", "Angle to the signal of backpropagation in degrees", "{:.0f}"),
+)
+#: of several layers the terminal shows the last hidden one, which is next to the readout
+LEGEND = "from the first step to the last, median over animals, last hidden layer"
+SUCCESS_LEGEND = "solved: animals that report every stimulus correctly at the end, with the 95 % interval of Wilson"
+
+
+def course_cells(table: pd.DataFrame, group: str) -> dict[str, str]:
+    """
+    Short texts for the terminal.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The run's ``measures.csv``.
+    group : str
+        The group.
+
+    Returns
+    -------
+    dict of str to str
+        Title to first and last value; empty where nothing was measured step by step.
+    """
+    cells = {}
+    for measure, title, _, form in _SHOWN:
+        course = _course(table, group, measure)
+        if course is not None:
+            cells[title] = f"{form.format(course.iloc[0])}→{form.format(course.iloc[-1])}"
+    solved = _success(table, group)
+    if solved:
+        cells["solved"] = solved
+    return cells
+
+
+def course_sentences(table: pd.DataFrame, group: str) -> list[str]:
+    """
+    Findings for the report.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The run's ``measures.csv``.
+    group : str
+        The group.
+
+    Returns
+    -------
+    list of str
+        One sentence per measure and layer.
+    """
+    sentences = []
+    for measure, _, text, form in _SHOWN:
+        own = table[(table["measure"] == measure) & (table["group"].astype(str) == group)]
+        layers = [layer for layer in own["layer"].dropna().unique() if layer] or [""]
+        for layer in layers:
+            course = _course(table, group, measure, str(layer))
+            if course is None:
+                continue
+            place = f" in {layer}" if len(layers) > 1 else ""
+            last = own[(own["step"] == course.index[-1]) & (own["layer"].fillna("").astype(str) == layer)]["value"]
+            low, high = last.quantile([0.25, 0.75])
+            sentences.append(
+                f"{text}{place}: {form.format(course.iloc[0])} at the first step, {form.format(course.iloc[-1])} after "
+                f"{course.index[-1]:g} updates (median over {last.size} animals; quartiles {form.format(low)} to "
+                f"{form.format(high)})."
+            )
+    solved = _success(table, group)
+    if solved:
+        sentences.append(f"Solved by {solved} of the animals (95 % interval of Wilson).")
+    return [*sentences, *_leads(table, group)]
+
+
+def _course(table: pd.DataFrame, group: str, measure: str, layer: str | None = None) -> "pd.Series[float] | None":
+    """Median over animals at every step; of the last layer unless one is named."""
+    own = table[(table["measure"] == measure) & (table["group"].astype(str) == group)]
+    own = own[pd.to_numeric(own["step"], errors="coerce").notna()]
+    if own.empty:
+        return None
+    layers = own["layer"].fillna("").astype(str)
+    own = own[layers == (layers.iloc[-1] if layer is None else layer)]
+    # an analysis may repeat what another one measures: every animal counts once at a step
+    of_animals = own.groupby(["step", "animal"])["value"].first()
+    return of_animals.groupby("step").median().sort_index()
+
+
+def _success(table: pd.DataFrame, group: str) -> str:
+    """Rate of success with its interval; empty where there is none."""
+    own = table[(table["measure"] == "success_rate") & (table["condition"].astype(str) == group)]
+    values = dict(zip(own["variable"].astype(str), own["value"], strict=True))
+    if not {"rate", "lower", "upper"} <= values.keys():
+        return ""
+    return f"{values['rate']:.0%} ({values['lower']:.0%} to {values['upper']:.0%})"
+
+
+def _leads(table: pd.DataFrame, group: str) -> list[str]:
+    """Which comes first, alignment or learning."""
+    own = table[(table["measure"] == "alignment_lead_steps") & (table["group"].astype(str) == group)]
+    sentences = []
+    for (layer, condition), values in own.groupby(["layer", "condition"], sort=False):
+        if len(values) < 3:
+            continue
+        mean, low, high, n = measures.mean_and_interval(values["value"].to_numpy())
+        order = "comes before" if low > 0 else "comes after" if high < 0 else "cannot be told from"
+        sentences.append(
+            f"In {layer} alignment {order} learning ({str(condition).replace('_', ' ')}): it leads by {mean:.0f} "
+            f"updates (95 % interval {low:.0f} to {high:.0f} over {n} animals whose order could be told)."
+        )
+    return sentences
