@@ -40,7 +40,7 @@ def findings(
     found = []
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
-        sentences += [] if table.empty else course_sentences(table, group)
+        sentences += course_sentences(table, group) if "step" in table else []
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
         if sentences:
             found.append((labels.get(group, group.replace("_", " ")), sentences))
