@@ -141,7 +141,7 @@ def learn_session(
     workers = threads or os.cpu_count() or 1
     n_animals = network.n_animals
     # the compiled engine takes animals one by one: the size of a chunk is a matter of sharing them out evenly
-    size = animals_per_chunk(network, session) if reason else max(1, n_animals // (4 * workers))
+    size = animals_per_chunk(network, session) if reason else max(1, n_animals // (2 * workers))
     chunks = [(start, min(start + size, n_animals)) for start in range(0, n_animals, size)]
     engine = _learn_chunk if reason else _learn_chunk_compiled
 

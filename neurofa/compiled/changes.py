@@ -3,7 +3,7 @@
 import numpy as np
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled, piece
+from neurofa.compiled.compiling import compiled, copy, fill, piece
 from neurofa.compiled.products import gather, onward
 from neurofa.rules.optimisers import EPSILON, FIRST_DECAY, MOMENTUM, SECOND_DECAY
 
@@ -41,7 +41,7 @@ def change(blas, plan, common, n_trials, state, numbers, stream, desk):
         if plan[layer, at.BIAS] >= 0:
             post, delta = plan[layer, at.POST], plan[layer, at.DELTA]
             mean = piece(desk, common[at.VECTOR], post)
-            mean[:] = desk.dtype.type(0)
+            fill(desk.dtype.type(0), mean)
             for start in range(delta, delta + n_trials * post, post):
                 own = piece(desk, start, post)
                 for unit in range(post):
@@ -78,7 +78,7 @@ def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, d
     delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
     one, zero = desk.dtype.type(1), desk.dtype.type(0)
     if layer == 0 and common[at.PRIVATE]:
-        piece(desk, matrix, n_trials * post)[:] = piece(desk, delta, n_trials * post)
+        copy(piece(desk, delta, n_trials * post), piece(desk, matrix, n_trials * post))
     else:
         share = one / desk.dtype.type(n_trials)
         gather(blas, turned, n_trials, post, pre, share, desk, delta, desk, rates, zero, desk, matrix)

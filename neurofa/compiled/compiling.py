@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -98,3 +99,34 @@ def _piece_call(typing_context: Any, array: Any, start: Any, size: Any) -> Any:
 #: piece(array, start, size): view of some values of a contiguous array, from a place counted through all its axes.
 #: Loops over views become vector instructions, loops over places of an array do not; and a view costs nothing.
 piece: Any = intrinsic(_piece_call)
+
+
+def _borrowed_call(typing_context: Any, array: Any) -> Any:
+    """Type and code of `borrowed`."""
+    signature = array(array)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(array)(context, builder, arguments[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        return view._getvalue()
+
+    return signature, generate
+
+
+#: borrowed(array): the array without counting who uses it, which costs more than the work on a small network; whoever
+#: called the compiled function keeps the array
+borrowed: Any = intrinsic(_borrowed_call)
+
+
+@compiled
+def copy(given, out):
+    """Copy the values of one view to another: a plain loop, which is faster than an assignment to a slice."""
+    for place in range(out.shape[0]):
+        out[place] = given[place]
+
+
+@compiled
+def fill(value, out):
+    """Give all values of a view one value."""
+    for place in range(out.shape[0]):
+        out[place] = value

@@ -7,7 +7,7 @@ from typing import Any
 from neurofa.compiled import layout as at
 from neurofa.compiled.blocks import add_pending, begin_block, end_block, keep
 from neurofa.compiled.changes import change
-from neurofa.compiled.compiling import compiled, fingerprint, kept, piece
+from neurofa.compiled.compiling import borrowed, compiled, copy, fingerprint, kept, piece
 from neurofa.compiled.responses import activate, drive_layer, follow_drive, prepare
 from neurofa.compiled.teaching import report, teach
 
@@ -19,14 +19,16 @@ def show(plan, common, first, start, stop, numbers, stimuli, targets, order, str
     for trial in range((stop - start) * n_trials):
         shown = order[start * n_trials + trial]
         inputs = piece(desk, plan[0, at.RATES] + trial * n_inputs, n_inputs)
-        inputs[:] = piece(stimuli, shown * n_inputs, n_inputs)
+        copy(piece(stimuli, shown * n_inputs, n_inputs), inputs)
         if common[at.NOISY]:
             update = start - first + trial // n_trials
             place = update * streams.shape[1] + trial % n_trials * n_inputs
             noise, sd = piece(streams, place, n_inputs), numbers[at.NOISE_SD]
             for unit in range(n_inputs):
                 inputs[unit] += sd * noise[unit]
-        piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)[:] = piece(targets, shown * n_outputs, n_outputs)
+        copy(
+            piece(targets, shown * n_outputs, n_outputs), piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)
+        )
 
 
 @compiled
@@ -71,14 +73,29 @@ def live_one(blas, plan, common, first, stop, state, numbers, stimuli, targets, 
 
 @compiled
 def live_one_by_blocks(
-    blas, plan, common, first, stop, state, numbers, stimuli, targets, order, streams, desk, choices, losses
+    blas,
+    plan,
+    common,
+    here,
+    shared,
+    first,
+    stop,
+    state,
+    numbers,
+    stimuli,
+    targets,
+    order,
+    streams,
+    desk,
+    choices,
+    losses,
 ):
-    """Do the same with one trial per update, by blocks of trials."""
-    here, shared = plan.copy(), common.copy()
+    """Do the same with one trial per update, by blocks of trials; the tables of the trial are `here` and `shared`."""
     for start in range(first, stop, common[at.BLOCK]):
         n_trials = min(common[at.BLOCK], stop - start)
         show(plan, common, first, start, start + n_trials, numbers, stimuli, targets, order, streams, desk)
-        here[:], shared[:] = plan, common
+        copy(piece(plan, 0, plan.size), piece(here, 0, plan.size))
+        copy(common, shared)
         drive_layer(blas, plan, common, 0, n_trials, state, desk)
         begin_block(blas, plan, common, n_trials, desk)
         for trial in range(n_trials):
@@ -108,6 +125,8 @@ def entry() -> Callable[..., None]:
         blas: int,
         plan: Any,
         common: Any,
+        here: Any,
+        shared: Any,
         first: int,
         stop: int,
         states: Any,
@@ -123,12 +142,16 @@ def entry() -> Callable[..., None]:
         """Some updates of several animals."""
         if len(version) == 0:
             return
+        tables = (borrowed(plan), borrowed(common))
+        own_desk = borrowed(desk)
         for animal in range(states.shape[0]):
-            own = (states[animal], numbers[animal], stimuli[animal], targets[animal], orders[animal], streams[animal])
-            course = (choices[animal], losses[animal])
+            own = (borrowed(states[animal]), borrowed(numbers[animal]), borrowed(stimuli[animal]))
+            trials = (borrowed(targets[animal]), borrowed(orders[animal]), borrowed(streams[animal]))
+            course = (borrowed(choices[animal]), borrowed(losses[animal]))
             if common[at.BLOCK] > 1:
-                live_one_by_blocks(blas, plan, common, first, stop, *own, desk, *course)
+                moving = (borrowed(here), borrowed(shared))
+                live_one_by_blocks(blas, *tables, *moving, first, stop, *own, *trials, own_desk, *course)
             else:
-                live_one(blas, plan, common, first, stop, *own, desk, *course)
+                live_one(blas, *tables, first, stop, *own, *trials, own_desk, *course)
 
     return live

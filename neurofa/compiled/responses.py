@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import overload
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled, piece
+from neurofa.compiled.compiling import compiled, copy, fill, piece
 from neurofa.compiled.products import onward
 
 #: rational approximation of tanh in single precision, odd over even: a few units in the last place (Eigen, ptanh_float)
@@ -62,7 +62,7 @@ def spread_of_drive(plan, layer, state, desk):
     spread = piece(desk, plan[layer, at.SPREAD], post)
     zero = desk.dtype.type(0)
     if plan[layer, at.DRIVE_MEAN] < 0 or plan[layer, at.DRIVE_SQUARE] < 0:
-        spread[:] = desk.dtype.type(1)
+        fill(desk.dtype.type(1), spread)
         return
     mean, square = piece(state, plan[layer, at.DRIVE_MEAN], post), piece(state, plan[layer, at.DRIVE_SQUARE], post)
     for unit in range(post):
@@ -80,11 +80,11 @@ def prepare(plan, layer, state, desk):
         for unit in range(post):
             shift[unit] = -threshold[unit]
     else:
-        shift[:] = desk.dtype.type(0)
+        fill(desk.dtype.type(0), shift)
     if plan[layer, at.GAIN] >= 0:
-        scale[:] = piece(state, plan[layer, at.GAIN], post)
+        copy(piece(state, plan[layer, at.GAIN], post), scale)
     else:
-        scale[:] = desk.dtype.type(1)
+        fill(desk.dtype.type(1), scale)
     if plan[layer, at.OUTPUT_GAIN] >= 0:
         own = state[plan[layer, at.OUTPUT_GAIN]]
         for unit in range(post):
@@ -103,14 +103,14 @@ def drive_layer(blas, plan, common, layer, n_trials, state, desk):
     pre, post, drive = plan[layer, at.PRE], plan[layer, at.POST], plan[layer, at.DRIVE]
     weights, turned, rates = plan[layer, at.WEIGHTS], plan[layer, at.TURNED], plan[layer, at.RATES]
     if layer == 0 and common[at.PRIVATE]:
-        piece(desk, drive, n_trials * post)[:] = piece(state, weights, n_trials * post)
+        copy(piece(state, weights, n_trials * post), piece(desk, drive, n_trials * post))
         return
     beta = desk.dtype.type(0)
     if plan[layer, at.BIAS] >= 0:
         beta = desk.dtype.type(1)
         bias = piece(state, plan[layer, at.BIAS], post)
         for start in range(drive, drive + n_trials * post, post):
-            piece(desk, start, post)[:] = bias
+            copy(bias, piece(desk, start, post))
     onward(blas, turned, n_trials, post, pre, desk, rates, state, weights, beta, desk, drive)
 
 
@@ -126,7 +126,7 @@ def activate(plan, common, layer, n_trials, desk):
         rate = piece(desk, plan[layer + 1, at.RATES] + start, post)
         _values_and_slopes(common[at.ACTIVATION], given, shift, value, slope)
         if common[at.ONE_AS_SLOPE]:
-            slope[:] = scale
+            copy(scale, slope)
         else:
             for unit in range(post):
                 slope[unit] *= scale[unit]
@@ -185,8 +185,8 @@ def _follow_many(plan, layer, n_trials, mean, square, weight, desk):
     post, drive = plan[layer, at.POST], plan[layer, at.DRIVE]
     first, second = piece(desk, plan[layer, at.SHIFT], post), piece(desk, plan[layer, at.SCALE], post)
     share = desk.dtype.type(1) / desk.dtype.type(n_trials)
-    first[:] = desk.dtype.type(0)
-    second[:] = desk.dtype.type(0)
+    fill(desk.dtype.type(0), first)
+    fill(desk.dtype.type(0), second)
     for start in range(drive, drive + n_trials * post, post):
         given = piece(desk, start, post)
         for unit in range(post):
@@ -211,7 +211,7 @@ def _regulate(plan, layer, n_trials, state, numbers, desk):
     for unit in range(post):
         typical += spread[unit]
     typical /= desk.dtype.type(post)
-    active[:] = zero
+    fill(zero, active)
     for start in range(drive, drive + n_trials * post, post):
         given = piece(desk, start, post)
         for unit in range(post):

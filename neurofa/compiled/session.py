@@ -107,12 +107,15 @@ def learn_chunk(network: Network, rule: Rule, session: "Session", draws: Draws) 
     blas = single if packed.states.dtype == np.float32 else double
     orders = np.ascontiguousarray(order)
     stimuli, targets = session.stimuli.contiguous().numpy(), session.targets.contiguous().numpy()
+    here, shared = packed.plan.copy(), packed.common.copy()
     for first in range(0, n_updates, streams.length):
         stop = min(first + streams.length, n_updates)
         live(
             blas,
             packed.plan,
             packed.common,
+            here,
+            shared,
             first,
             stop,
             packed.states,
