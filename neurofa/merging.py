@@ -133,10 +133,11 @@ def _sizes(
         with xr.open_zarr(sessions / f"batch-{number}-session-0000.zarr", consolidated=False, chunks=None) as first:
             outputs.append(first.sizes["output_unit"])
             trials.append(first.sizes["trial"])
+            n_trials_recorded = first.sizes.get("repeat", 0)
         for member in {member.group: member for member in members}.values():
             rates = np.ones((1, n_stimuli, 2, n_times)[: 4 if n_times else 3])
             _, duration, _ = observe_animal(member.protocol, 0, rates, np.zeros(1))
-            repeats.append(duration.shape[2])
+            repeats.append(max(duration.shape[2], n_trials_recorded))
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
     n_layers = max(len(members[0].protocol.network.hidden) for members in found)
     n_repeats, n_outputs, n_trials = max(repeats), max(outputs), max(trials)
@@ -263,8 +264,9 @@ def _copy_session(
     for variable in one.data_vars:
         name, values = str(variable), one[variable].values
         if "unit" in one[name].dims:
-            padded = np.full((*values.shape[:2], sum(widths), *values.shape[3:]), np.nan, dtype=values.dtype)
-            padded[:, :, _places(hidden, widths)] = values
+            axis = one[name].dims.index("unit")
+            padded = np.full((*values.shape[:axis], sum(widths), *values.shape[axis + 1 :]), np.nan, values.dtype)
+            np.moveaxis(padded, axis, 0)[_places(hidden, widths)] = np.moveaxis(values, axis, 0)
             values = padded
         store.put(name, (np.array(rows), session, *(slice(size) for size in values.shape[1:])), values)
 
@@ -286,12 +288,17 @@ def _observe(store: _Store, order: list[Member], widths: list[int]) -> None:
         rates, duration, detected = observe_animal(
             member.protocol, member.index, true_rate[:n_sessions], day[:n_sessions]
         )
-        n_repeats = duration.shape[2]
         recorded = slice(n_sessions)
+        noisy = np.isfinite(store.part("rate", (row, 0))[:, :, there]).reshape(len(duration[0]), store.sizes.repeat, -1)
+        n_repeats = max(duration.shape[2], int(noisy.any((0, 2)).sum()))
+        duration = np.broadcast_to(duration, (*duration.shape[:2], n_repeats))
         store.put("duration", (row, recorded, slice(None), slice(n_repeats)), duration)
         seen = np.zeros((n_sessions, sum(widths)), dtype=bool)
         seen[:, there] = detected
         store.put("detected", (row, recorded), seen)
+        if noisy.any():
+            # the trials themselves were recorded
+            continue
         for session, rate in enumerate(rates):
             full = np.full((len(rate), store.sizes.repeat, sum(widths), *rate.shape[3:]), np.nan, dtype=np.float32)
             full[:, :n_repeats, there] = rate

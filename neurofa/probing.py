@@ -62,6 +62,9 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
     if isinstance(cohort, RecurrentCohort):
         in_time = cohort.performance_in_time(stimuli).cpu().numpy()
         found["correct_in_time"] = (("animal", "stimulus", "time"), in_time[:, kept])
+        if settings.noisy_trials:
+            rates = cohort.noisy_rates(stimuli[:, kept]).cpu().numpy()
+            found["rate"] = (("animal", "stimulus", "repeat", "unit", "time"), rates)
     course = ("correct", "loss")
     for name in course:
         values = np.full((len(true_rate), trials), np.nan, dtype=true_rate.dtype)

@@ -77,10 +77,11 @@ class Protocol(Settings):
         if isinstance(values, Mapping):
             values = dict(values)
             for table in ("stimuli", "overnight"):
-                if isinstance(values.get(table), Mapping):
-                    if "folder" in values[table]:
+                given = values.get(table, {})
+                if isinstance(given, Mapping):
+                    if "folder" in given:
                         raise ValueError(f"unknown key '{table}.folder'; files are looked for beside the protocol")
-                    values[table] = dict(values[table]) | {"folder": values.get("folder", "")}
+                    values[table] = dict(given) | {"folder": values.get("folder", "")}
         return values
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -111,6 +112,25 @@ class RecurrentCohort(Cohort):
             bins = [reports(one, self.acceptable, threshold=self.threshold) for one in output.unbind(3)]
             correct.append(torch.stack(bins, 2))
         return torch.stack(correct).mean(0)
+
+    def noisy_rates(self, stimuli: Tensor) -> Tensor:
+        """
+        Rates of single noisy trials.
+
+        Parameters
+        ----------
+        stimuli : torch.Tensor
+            (animal, stimulus, time, input).
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, stimulus, repeat, unit, bin): as many repeats as ``observation.repeats``, at most
+            ``record.noisy_trials``.
+        """
+        shown = islice(self.noisy(stimuli), self.protocol.observation.repeats)
+        activities = (forward_in_time(self._in_time(), one.transpose(1, 2).contiguous()) for one in shown)
+        return torch.stack([self.binned(activity.states[:, 1:]) for activity in activities], 2)
 
     def report_targets(self) -> Tensor:
         """Mean target over the time that counts; see `Cohort.report_targets`."""

@@ -74,7 +74,7 @@ def test_a_recording_has_the_course_of_every_trial(recording: xr.DataTree) -> No
     assert probe["epoch"].values.tolist()[:4] == ["baseline", "sample", "sample", "sample"]
     assert probe["epoch"].values[-1] == "response"
     assert np.isfinite(probe["rate"]).all() and np.isfinite(probe["correct_in_time"]).all()
-    np.testing.assert_array_equal(probe["rate"].isel(repeat=0).values, probe["true_rate"].values)
+    assert probe.sizes["repeat"] == 3 and (probe["duration"] == 1).all() and probe["detected"].all()
     assert probe["match"].values.tolist() == ["match", "non-match", "match", "non-match"]
 
 
@@ -137,6 +137,24 @@ def test_an_animal_does_not_depend_on_how_many_others_there_are(recording: xr.Da
     fewer = simulate(small({"cohort": {"animals": 1}}))["probe"].to_dataset()
     more = recording["probe"].to_dataset().sel(animal=fewer["animal"])
     np.testing.assert_allclose(fewer["true_rate"], more["true_rate"], rtol=2e-3, atol=2e-4)
+
+
+def test_repeats_are_noisy_trials_around_the_rate_without_noise() -> None:
+    common = {"cohort": {"animals": 1}, "groups": {}, "schedule": {"days": [0, 1]}, "observation": {"repeats": 30}}
+    probes = {
+        sd: simulate(small(common, {"record": {"noisy_trials": 30}, "stimuli": {"noise_sd": sd}}))["probe"].to_dataset()
+        for sd in (0.0, 0.05)
+    }
+    np.testing.assert_allclose(probes[0.0]["rate"].std("repeat"), 0, atol=1e-6)
+    np.testing.assert_allclose(probes[0.0]["rate"].mean("repeat"), probes[0.0]["true_rate"], atol=1e-5)
+    noisy = probes[0.05]
+    spread = noisy["rate"].std("repeat")
+    assert float(spread.mean()) > 1e-3
+    off = (noisy["rate"].mean("repeat") - noisy["true_rate"]) / (spread / 30**0.5).clip(min=1e-6)
+    assert float(np.abs(off).mean()) < 1.5
+    halves = neurofa.measures.session_maps(noisy, 0).halves
+    split = neurofa.measures.split_half_population_vector_correlation(halves)
+    assert (split > 0.8).all() and (split < 1 - 1e-6).all()
 
 
 def test_a_probe_leaves_the_animals_as_they_are() -> None:
