@@ -78,6 +78,8 @@ class Cohort:
         # a bound of 0 stands for none
         self.rates.readout_step_bound[self.rates.readout_step_bound == 0] = torch.inf
         self.build_rule = self._rule_builder()
+        #: name of the session that is going on: its probes have random numbers of their own
+        self.occasion: tuple[str | int, ...] = ()
         #: number of an animal to why it does not go on
         self.stopped: dict[int, str] = {}
         self.network = self._birth()
@@ -229,7 +231,7 @@ class Cohort:
         -------
         torch.Tensor
             (animal, stimulus): 1 or 0, or, where ``record.noisy_trials`` is set, the fraction of so many trials with
-            noise as in learning, the same in every session; NaN where no report can be correct.
+            noise as in learning, new in every session; NaN where no report can be correct.
         """
         if not self.protocol.record.noisy_trials:
             return reports(output, self.acceptable, threshold=self.threshold)
@@ -239,7 +241,7 @@ class Cohort:
     def noisy(self, stimuli: Tensor) -> Iterator[Tensor]:
         """Stimuli of the noisy trials of a probe, one trial of each after the other; see `noisy_trials`."""
         sd = self.numbers(attrgetter("stimuli.noise_sd"), stimuli.ndim)
-        return noisy_trials(stimuli, sd, self.protocol.record.noisy_trials, self.draws("probe"))
+        return noisy_trials(stimuli, sd, self.protocol.record.noisy_trials, self.draws("probe", *self.occasion))
 
     def reporting(self, network: Network, stimuli: Tensor) -> Activity:
         """

@@ -197,7 +197,7 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
     occasion = life[position]
     if position > 0:
         cohort.overnight(occasion.day - life[position - 1].day, cohort.draws("night before", *occasion.name))
-    draws = cohort.draws(*occasion.name)
+    cohort.occasion, draws = occasion.name, cohort.draws(*occasion.name)
     stimuli = cohort.session_stimuli(draws)
     session = cohort.session(stimuli, occasion.passes, occasion.homeostasis)
     learned = cohort.learn(session, draws)

@@ -153,6 +153,12 @@ def test_repeats_are_noisy_trials_around_the_rate_without_noise() -> None:
     off = (noisy["rate"].mean("repeat") - noisy["true_rate"]) / (spread / 30**0.5).clip(min=1e-6)
     assert float(np.abs(off).mean()) < 1.5
     halves = neurofa.measures.session_maps(noisy, 0).halves
+    # a network that does not change is as similar to itself on another day as within one: noise is new in every session
+    still = simulate(small(common, {"rule": {"learning_rate": 0.0}, "record": {"noisy_trials": 30}}))
+    maps = neurofa.measures.session_maps(still, 0)
+    corrected = neurofa.measures.population_vector_correlation_noise_corrected(maps.halves)
+    assert float(corrected[0, 1]) == pytest.approx(1, abs=0.05)
+    assert np.abs(maps.maps[0] - maps.maps[1]).max() > 1e-3
     split = neurofa.measures.split_half_population_vector_correlation(halves)
     assert (split > 0.8).all() and (split < 1 - 1e-6).all()
 
