@@ -209,8 +209,9 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
         _refuse_all_stopped(cohort)
     if occasion.number is None:
         return
-    n_updates = sum(cohort.session(stimuli, one.passes).n_updates for one in life[: position + 1])
-    trials = max(cohort.session(stimuli, one.passes).n_updates for one in life if one.number is not None)
+    updates = [one.passes * session.stimuli.shape[1] // session.batch_size for one in life]
+    n_updates = sum(updates[: position + 1])
+    trials = max(number for number, one in zip(updates, life, strict=True) if one.number is not None)
     dataset = record(cohort, stimuli, learned, trials)
     dataset.attrs = {
         "day": occasion.day,
