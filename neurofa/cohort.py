@@ -196,9 +196,9 @@ class Cohort:
             return None
         return learn_session(self.network, self.build_rule, self.rates, session, draws, self.protocol.engine.threads)
 
-    def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """
-        Rates and reports while nothing is learned.
+        Rates and output while nothing is learned, without noise.
 
         Parameters
         ----------
@@ -209,14 +209,12 @@ class Cohort:
         -------
         tuple of numpy.ndarray
             Rates (animal, stimulus, unit), all hidden layers one after the other, a.u.; output (animal, stimulus,
-            output); correct (animal, stimulus): 1, 0 or NaN, see `performance`.
+            output).
         """
         activity = forward(self.network, stimuli)
-        rates = torch.cat(activity.rates[1:], dim=2)
-        correct = self.performance(stimuli, activity.output)
-        return rates.cpu().numpy(), activity.output.cpu().numpy(), correct.cpu().numpy()
+        return torch.cat(activity.rates[1:], dim=2).cpu().numpy(), activity.output.cpu().numpy()
 
-    def performance(self, stimuli: Tensor, output: Tensor) -> Tensor:
+    def performance(self, stimuli: Tensor) -> Tensor:
         """
         How often each stimulus is reported correctly while nothing is learned.
 
@@ -224,8 +222,6 @@ class Cohort:
         ----------
         stimuli : torch.Tensor
             (animal, stimulus, input).
-        output : torch.Tensor
-            (animal, stimulus, output): answer without noise.
 
         Returns
         -------
@@ -233,9 +229,8 @@ class Cohort:
             (animal, stimulus): 1 or 0, or, where ``record.noisy_trials`` is set, the fraction of so many trials with
             noise as in learning, new in every session; NaN where no report can be correct.
         """
-        if not self.protocol.record.noisy_trials:
-            return reports(output, self.acceptable, threshold=self.threshold)
-        answers = (self.reporting(self.network, shown).output for shown in self.noisy(stimuli))
+        shown = self.noisy(stimuli) if self.protocol.record.noisy_trials else [stimuli]
+        answers = (self.reporting(self.network, one).output for one in shown)
         return torch.stack([reports(one, self.acceptable, threshold=self.threshold) for one in answers]).mean(0)
 
     def noisy(self, stimuli: Tensor) -> Iterator[Tensor]:

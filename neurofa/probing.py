@@ -51,8 +51,9 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
     settings = cohort.protocol.record
     kept = kept_stimuli(stimuli.shape[1], settings.stimuli)
     time = ("time",) if stimuli.ndim == 4 else ()
-    true_rate, output, correct = cohort.probe(stimuli)
-    latent_rate, _, _ = cohort.probe(cohort.stimuli)
+    true_rate, output = cohort.probe(stimuli)
+    latent_rate, _ = cohort.probe(cohort.stimuli)
+    correct = cohort.performance(stimuli).cpu().numpy()
     found: Monitored = {
         "true_rate": (("animal", "stimulus", "unit", *time), true_rate[:, kept]),
         "latent_rate": (("animal", "stimulus", "unit", *time), latent_rate[:, kept]),
@@ -71,6 +72,8 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
         if learned is not None:
             values[:, : learned.loss.shape[1]] = getattr(learned, name).cpu().numpy()
         found[f"learning_{name}"] = (("animal", "trial"), values)
+    if "performance" in settings.monitors:
+        found |= _performance(cohort, correct)
     if settings.monitors or settings.teaching_signals:
         found |= _monitored(cohort, stimuli, kept)
     dataset = xr.Dataset(found)
@@ -131,9 +134,9 @@ def _alignment(cohort: Cohort, network: Network, rule: Rule, own: list[Tensor], 
     }
 
 
-def _performance(cohort: Cohort, network: Network, activity: Activity) -> Monitored:
+def _performance(cohort: Cohort, correct: np.ndarray) -> Monitored:
     """Fraction of stimuli reported correctly, learned and held out."""
-    correct = _numpy(cohort.performance(activity.rates[0], activity.output))
+    correct = correct.astype(np.float64)
     held_out = np.zeros(correct.shape[1], dtype=bool) if cohort.held_out is None else cohort.held_out.cpu().numpy()
     nothing = np.full(len(correct), np.nan)
     return {
@@ -197,7 +200,6 @@ def _numpy(values: Tensor) -> np.ndarray:
 
 
 _MONITORS: dict[str, Callable[[Cohort, Network, Activity], Monitored]] = {
-    "performance": _performance,
     "readout": _readout,
     "information": _information,
 }

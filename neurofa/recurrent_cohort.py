@@ -64,9 +64,9 @@ class RecurrentCohort(Cohort):
         threads = self.protocol.engine.threads
         return learn_session_in_time(self._in_time(), build, self.rates, cast(SessionInTime, session), draws, threads)
 
-    def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """
-        Rates and reports while nothing is learned.
+        Rates and output while nothing is learned, without noise.
 
         Parameters
         ----------
@@ -77,12 +77,11 @@ class RecurrentCohort(Cohort):
         -------
         tuple of numpy.ndarray
             Rates (animal, stimulus, unit, time) and output (animal, stimulus, output, time), means over the recorded
-            bins of time; correct (animal, stimulus), see `Cohort.performance`.
+            bins of time.
         """
         activity = forward_in_time(self._in_time(), stimuli.transpose(1, 2).contiguous())
-        correct = self.performance(stimuli, mean_report(activity.output, self._weight_of_moments()))
         rates, output = self.binned(activity.states[:, 1:]), self.binned(activity.output)
-        return rates.cpu().numpy(), output.cpu().numpy(), correct.cpu().numpy()
+        return rates.cpu().numpy(), output.cpu().numpy()
 
     def reporting(self, network: Network, stimuli: Tensor) -> Activity:
         """Mean activity over the time that counts, the whole stimuli as its first rates; see `Cohort.reporting`."""
