@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
@@ -187,7 +188,8 @@ def one_thread_each() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
