@@ -288,3 +288,8 @@ def test_wrong_arrays_are_refused():
         figures.tuning_across_days(values)
     with pytest.raises(ShapeError, match="'day'"):
         figures.with_lags(xr.Dataset())
+
+
+def test_more_groups_than_colours_differ_in_their_dashes():
+    styles = figures.group_styles([f"group_{number}" for number in range(16)], controls={})
+    assert len({(style.colour, style.dash) for style in styles.values()}) == 16

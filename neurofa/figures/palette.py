@@ -13,6 +13,8 @@ from neurofa.figures.tables import group_labels
 
 _COLOURS = sns.color_palette("colorblind").as_hex()
 #: seaborn's colours for colour-blind readers, those that differ most first
+#: dashes of groups, when the colours are used up once, twice and so on
+ROUNDS = ("-", ":", "-.")
 PALETTE = tuple(_COLOURS[number] for number in (0, 3, 2, 4, 1, 9, 8))
 #: colour of what was recorded
 RECORDED_COLOUR = "#000000"
@@ -70,7 +72,7 @@ def group_styles(
     Returns
     -------
     dict of str to GroupStyle
-        A control has its group's colour, paler, and a dashed line.
+        A control has its group's colour, paler, and a dashed line; when colours are used up, lines are dotted.
 
     Examples
     --------
@@ -83,8 +85,10 @@ def group_styles(
     own = [name for name in names if pairs.get(name) not in names]
     free = [index for index in range(len(PALETTE)) if index not in {_FIXED[n] for n in own if n in _FIXED}]
     colours: dict[str, str] = {}
+    rounds: dict[str, str] = {}
     for number, name in enumerate(name for name in own if name not in _FIXED):
         colours[name] = PALETTE[free[number % len(free)]]
+        rounds[name] = ROUNDS[number // len(free) % len(ROUNDS)]
     colours |= {name: PALETTE[_FIXED[name]] for name in own if name in _FIXED}
     styles: dict[str, GroupStyle] = {}
     for name in names:
@@ -92,7 +96,7 @@ def group_styles(
         if name == RECORDED_GROUP:
             styles[name] = GroupStyle(RECORDED_COLOUR, label=text)
         elif name in colours:
-            styles[name] = GroupStyle(colours[name], label=text)
+            styles[name] = GroupStyle(colours[name], rounds.get(name, "-"), label=text)
         else:
             styles[name] = GroupStyle(paler(colours.get(pairs[name], PALETTE[0])), "--", pairs[name], text)
     return styles
