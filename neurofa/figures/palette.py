@@ -12,9 +12,9 @@ from matplotlib.colors import to_hex, to_rgb
 from neurofa.figures.tables import group_labels
 
 _COLOURS = sns.color_palette("colorblind").as_hex()
-#: seaborn's colours for colour-blind readers, those that differ most first
 #: dashes of groups, when the colours are used up once, twice and so on
 ROUNDS = ("-", ":", "-.")
+#: seaborn's colours for colour-blind readers, those that differ most first
 PALETTE = tuple(_COLOURS[number] for number in (0, 3, 2, 4, 1, 9, 8))
 #: colour of what was recorded
 RECORDED_COLOUR = "#000000"
