@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -107,7 +107,7 @@ def _borrowed_call(typing_context: Any, array: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view = context.make_array(array)(context, builder, arguments[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.meminfo = ir.Constant(view.meminfo.type, None)
         return view._getvalue()
 
     return signature, generate
@@ -119,14 +119,14 @@ borrowed: Any = intrinsic(_borrowed_call)
 
 
 @compiled
-def copy(given, out):
+def copy(given: Any, out: Any) -> None:
     """Copy the values of one view to another: a plain loop, which is faster than an assignment to a slice."""
     for place in range(out.shape[0]):
         out[place] = given[place]
 
 
 @compiled
-def fill(value, out):
+def fill(value: Any, out: Any) -> None:
     """Give all values of a view one value."""
     for place in range(out.shape[0]):
         out[place] = value
