@@ -13,14 +13,20 @@ _SHOWN = (
     ("fixed_readout_mse", "own readout error", "Squared error of the network's own readout", "{:.2g}"),
     (
         "target_information_gaussian",
-        "information (bit)",
+        "bits",
         "Information about the target, Gaussian estimate in bits",
         "{:.2f}",
     ),
-    ("angle_to_bp_deg", "angle to BP (deg)", "Angle to the signal of backpropagation in degrees", "{:.0f}"),
+    ("angle_to_bp_deg", "angle to BP", "Angle to the signal of backpropagation in degrees", "{:.0f}"),
 )
+#: shown where animals report nothing that could be right or wrong
+_WITHOUT_REPORTS = ("best_readout_mse", "fixed_readout_mse")
 #: of several layers the terminal shows the last hidden one, which is next to the readout
-LEGEND = "from the first step to the last, median over animals, last hidden layer"
+LEGEND = (
+    "from the first step to the last, median over animals, last hidden layer; held out, learned: stimuli reported "
+    "correctly; best readout: what the best linear readout of the rates would do; bits: Gaussian estimate of the "
+    "information about the target; angle to BP: of teaching signals to those of backpropagation, degrees"
+)
 SUCCESS_LEGEND = "solved: animals that report every stimulus correctly at the end, with the 95 % interval of Wilson"
 
 
@@ -41,7 +47,10 @@ def course_cells(table: pd.DataFrame, group: str) -> dict[str, str]:
         Title to first and last value; empty where nothing was measured step by step.
     """
     cells = {}
+    judged = bool(table["measure"].isin(["accuracy", "held_out_accuracy"]).any())
     for measure, title, _, form in _SHOWN:
+        if judged and measure in _WITHOUT_REPORTS:
+            continue
         course = _course(table, group, measure)
         if course is not None:
             cells[title] = f"{form.format(course.iloc[0])}→{form.format(course.iloc[-1])}"
