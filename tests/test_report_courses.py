@@ -38,13 +38,12 @@ def test_errors_give_way_to_fractions_correct() -> None:
     assert course_cells(table_of([*COURSE, *judged]), "fa") == {"learned": "10.0%→90.0%"}
 
 
-def test_the_report_says_every_layer_with_its_quartiles() -> None:
-    sentences = course_sentences(table_of(COURSE), "fa")
-    assert len(sentences) == 2
-    assert (
-        "in hidden_2: 6 at the first step, 1 after 10 updates (median over 3 animals; quartiles 0.75 to 1.2"
-        in sentences[1]
-    )
+def test_the_report_says_the_last_layer_with_its_quartiles() -> None:
+    sentences = course_sentences(pd.concat([table_of(COURSE), table_of(COURSE).assign(analysis="other")]), "fa")
+    assert sentences == [
+        "Squared error of the best linear readout in hidden_2: 6 at first, 1 after 10 updates "
+        "(median of 3 animals; quartiles 0.75 to 1.2)."
+    ]
     assert findings(table_of(COURSE), pd.DataFrame(), {"fa": "FA"}) == [("FA", sentences)]
 
 

@@ -74,41 +74,44 @@ def course_sentences(table: pd.DataFrame, group: str) -> list[str]:
     Returns
     -------
     list of str
-        One sentence per measure and layer.
+        One sentence per measure, of the last hidden layer; figures and tables have the others.
     """
     sentences = []
     for measure, _, text, form in _SHOWN:
-        own = table[(table["measure"] == measure) & (table["group"].astype(str) == group)]
-        layers = [layer for layer in own["layer"].dropna().unique() if layer] or [""]
-        for layer in layers:
-            course = _course(table, group, measure, str(layer))
-            if course is None:
-                continue
-            place = f" in {layer}" if len(layers) > 1 else ""
-            last = own[(own["step"] == course.index[-1]) & (own["layer"].fillna("").astype(str) == layer)]["value"]
-            low, high = last.quantile([0.25, 0.75])
-            sentences.append(
-                f"{text}{place}: {form.format(course.iloc[0])} at the first step, {form.format(course.iloc[-1])} after "
-                f"{course.index[-1]:g} updates (median over {last.size} animals; quartiles {form.format(low)} to "
-                f"{form.format(high)})."
-            )
+        course = _course(table, group, measure)
+        if course is None or (course == 0).all():
+            continue
+        last = course.iloc[-1]
+        low, high = course.attrs["quartiles"]
+        place = f" in {course.attrs['layer']}" if course.attrs["layer"] else ""
+        sentences.append(
+            f"{text}{place}: {form.format(course.iloc[0])} at first, {form.format(last)} after {course.index[-1]:g} "
+            f"updates (median of {course.attrs['animals']} animals; quartiles {form.format(low)} to {form.format(high)})."
+        )
     solved = _success(table, group)
     if solved:
         sentences.append(f"Solved by {solved} of the animals (95 % interval of Wilson).")
     return [*sentences, *_leads(table, group)]
 
 
-def _course(table: pd.DataFrame, group: str, measure: str, layer: str | None = None) -> "pd.Series[float] | None":
-    """Median over animals at every step; of the last layer unless one is named."""
+def _course(table: pd.DataFrame, group: str, measure: str) -> "pd.Series[float] | None":
+    """Median over animals at every step, of the last layer; attrs: the layer, animals and quartiles at the end."""
     own = table[(table["measure"] == measure) & (table["group"].astype(str) == group)]
     own = own[pd.to_numeric(own["step"], errors="coerce").notna()]
     if own.empty:
         return None
     layers = own["layer"].fillna("").astype(str)
-    own = own[layers == (layers.iloc[-1] if layer is None else layer)]
+    own = own[layers == layers.iloc[-1]]
     # an analysis may repeat what another one measures: every animal counts once at a step
     of_animals = own.groupby(["step", "animal"])["value"].first()
-    return of_animals.groupby("step").median().sort_index()
+    course = of_animals.groupby("step").median().sort_index()
+    last = of_animals.loc[course.index[-1]]
+    course.attrs = {
+        "layer": str(layers.iloc[-1]),
+        "animals": len(last),
+        "quartiles": tuple(last.quantile([0.25, 0.75])),
+    }
+    return course
 
 
 def _success(table: pd.DataFrame, group: str) -> str:
