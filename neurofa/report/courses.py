@@ -82,11 +82,11 @@ def course_sentences(table: pd.DataFrame, group: str) -> list[str]:
         if course is None or (course == 0).all():
             continue
         last = course.iloc[-1]
-        low, high = course.attrs["quartiles"]
+        low, high = (form.format(end) for end in course.attrs["quartiles"])
         place = f" in {course.attrs['layer']}" if course.attrs["layer"] else ""
         sentences.append(
             f"{text}{place}: {form.format(course.iloc[0])} at first, {form.format(last)} after {course.index[-1]:g} "
-            f"updates (median of {course.attrs['animals']} animals; quartiles {form.format(low)} to {form.format(high)})."
+            f"updates (median of {course.attrs['animals']} animals; quartiles {low} to {high})."
         )
     solved = _success(table, group)
     if solved:
