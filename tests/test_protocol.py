@@ -111,7 +111,7 @@ IMPOSSIBLE = [
     ({"groups": {"a": {"record": {"stimuli": 3}}}}, "groups.a.record cannot differ between groups"),
     ({"rule": {"sign_magnitudes": "unit"}}, "rule.sign_magnitudes belongs to feedback_weights 'sign'"),
     ({"rule": {"name": "kp", "learned_by": "weight_miror"}}, "did you mean 'weight_mirror'?"),
-    ({"rule": {"name": "kp", "pathway": "direct"}, "network": {"hidden": [5, 5]}}, "'learned' cannot go with rule.path"),
+    ({"rule": {"name": "kp", "pathway": "direct"}, "network": {"hidden": [5, 5]}}, "'learned' cannot go with"),
     ({"schedule": {"burn_in_interval_days": 0}}, "schedule.burn_in_interval_days must be greater than 0, got 0"),
     ({"overnight": {"feedback_walk": -0.1}}, "overnight.feedback_walk must be at least 0, got -0.1"),
     ({"overnight": {"feedback_walk": "much"}}, "overnight.feedback_walk must be a valid number"),
