@@ -62,7 +62,7 @@ MISTYPED = [
 
 IMPOSSIBLE = [
     ({"cohort": {"animals": 0}}, "cohort.animals must be greater than or equal to 1, got 0"),
-    ({"cohort": {"seed": -1}}, "cohort.seed must be at least 0, got -1"),
+    ({"cohort": {"seed": -1}}, "cohort.seed must be greater than or equal to 0, got -1"),
     ({"rule": {"learning_rate": -0.1}}, "rule.learning_rate must be at least 0, got -0.1"),
     ({"rule": {"learning_rate": [0.1, -2] + [0.1] * 4}}, "rule.learning_rate must be at least 0, got -2"),
     ({"rule": {"readout_step_bound": -1}}, "rule.readout_step_bound must be at least 0, got -1"),

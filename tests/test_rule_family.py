@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neurofa.learning import Session, learn_session
 from neurofa.networks import Layer, Network, forward
-from neurofa.rules import NAMED_RULES
+from neurofa.rules import NAMED_RULES, PATHWAYS
 from neurofa.rules.feedback_weights import feedback_of
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rule
@@ -370,7 +370,9 @@ def test_random_numbers_of_one_purpose_do_not_shift_when_another_is_drawn() -> N
 
 
 def test_one_output_unit_and_one_trial_at_a_time_learn_with_every_rule() -> None:
-    for (name, row), optimiser in itertools.product(NAMED_RULES.items(), ("gradient", "adam")):
+    layered = [(name, row) for name, row in NAMED_RULES.items() if row.pathway in PATHWAYS]
+    assert len(layered) == 15
+    for (name, row), optimiser in itertools.product(layered, ("gradient", "adam")):
         network = random_network([3, 4, 1], "tanh")
         network = learned_network(network, name, 1, {"optimiser": optimiser})
         assert torch.isfinite(network.layers[0].weights).all(), (name, row)
