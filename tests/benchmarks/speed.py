@@ -129,7 +129,7 @@ def operations(name: str, rule: str, batch_size: int) -> int:
 
 
 @numba.njit(nogil=True)
-def _products(blas, pairs, batch_size, block, one, zero, weights, inputs, outputs, n_animals, n_rounds):  # type: ignore[no-untyped-def]
+def _products(blas, pairs, direct, batch_size, block, one, zero, weights, inputs, outputs, n_animals, n_rounds):  # type: ignore[no-untyped-def]
     """The matrix products of so many updates of every animal, and nothing else."""
     for animal in range(n_animals):
         own = weights[animal]
@@ -142,13 +142,16 @@ def _products(blas, pairs, batch_size, block, one, zero, weights, inputs, output
                 if layer > 0 or update % (block // batch_size) == 0:
                     onward(blas, turned, trials, post, pre, inputs, 0, own, start, zero, outputs, 0)
                 if layer > 0:
-                    onward(blas, 1 - turned, batch_size, pre, post, outputs, 0, own, start, zero, inputs, 0)
+                    sent = pairs[-1, 1] if direct else post
+                    onward(blas, 1 - turned, batch_size, pre, sent, outputs, 0, own, start, zero, inputs, 0)
                 if update % (block // batch_size) == 0:
                     gather(blas, turned, block, post, pre, zero, outputs, 0, inputs, 0, one, own, start)
                 start += pre * post
 
 
-def seconds_of_products(name: str, batch_size: int, n_animals: int, n_updates: int, threads: int, block: int) -> float:
+def seconds_of_products(
+    name: str, rule: str, batch_size: int, n_animals: int, n_updates: int, threads: int, block: int
+) -> float:
     """Wall time per network and update of the matrix products alone, done as the compiled engine does them."""
     sizes = SIZES[name]
     pairs = np.array(list(zip(sizes[:-1], sizes[1:], strict=True)))
@@ -161,7 +164,7 @@ def seconds_of_products(name: str, batch_size: int, n_animals: int, n_updates: i
         desk = np.zeros((2, together * max(sizes)), dtype=np.float32)
         own = weights[thread * share : (thread + 1) * share]
         zero = np.float32(0)
-        _products(blas, pairs, batch_size, together, one, zero, own, desk[0], desk[1], share, n_updates)
+        _products(blas, pairs, rule == "dfa", batch_size, together, one, zero, own, desk[0], desk[1], share, n_updates)
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         some(0)

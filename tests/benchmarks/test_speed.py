@@ -81,7 +81,7 @@ def test_a_cohort_learns_faster_than_a_plain_loop(benchmark, rows, peaks, networ
     peak = max(peaks)
     own, of_loop = benchmark.stats.stats.min / (N_ANIMALS * n_updates), min(loop_times)
     block = int(engine.split()[-1]) if "blocks" in engine else 1
-    products = speed.seconds_of_products(network, batch_size, N_ANIMALS, max(8, n_updates // 8), THREADS, block)
+    products = speed.seconds_of_products(network, rule, batch_size, N_ANIMALS, max(8, n_updates // 8), THREADS, block)
     ratio, wanted = of_loop / own, REQUIRED[network, batch_size]
     fraction = speed.operations(network, rule, batch_size) / own / peak
     benchmark.extra_info |= {"times_faster": ratio, "of_matrix_peak": fraction, "engine": engine}
