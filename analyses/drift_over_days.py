@@ -77,7 +77,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()
-    shown = {group: groups.index(group) for group in groups}
+    # of every group one animal, the first that was recorded at all
+    recorded = [place for place in range(len(groups)) if np.isfinite(days[place]).any()]
+    shown = dict(reversed({groups[place]: place for place in reversed(recorded)}.items()))
     each = measures.each_animal(
         lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()),
         len(groups),

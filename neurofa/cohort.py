@@ -316,22 +316,6 @@ class Cohort:
             for tensor in self.network.state().values():
                 tensor[number] = 0
 
-    def name(self, number: int) -> str:
-        """
-        Name of one animal.
-
-        Parameters
-        ----------
-        number : int
-            In this cohort.
-
-        Returns
-        -------
-        str
-            Such as ``"fa-3"``.
-        """
-        return f"{self.members[number].group}-{self.members[number].index}"
-
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """
         Put the networks into a stored state.

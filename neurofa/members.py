@@ -36,6 +36,11 @@ class Member:
     index: int
     protocol: Protocol
 
+    @property
+    def name(self) -> str:
+        """Name of the animal, such as ``"fa-3"``."""
+        return f"{self.group}-{self.index}"
+
 
 def batches(protocol: Protocol) -> list[list[Member]]:
     """

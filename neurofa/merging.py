@@ -164,7 +164,7 @@ def _coordinates(
     layer = np.repeat([f"hidden_{number}" for number in range(1, len(widths) + 1)], widths)
     return xr.Dataset(
         coords={
-            "animal": [f"{member.group}-{member.index}" for member in order],
+            "animal": [member.name for member in order],
             "group": ("animal", [member.group for member in order]),
             "group_label": ("animal", [protocol.label(member.group) for member in order]),
             "control_of": (

@@ -112,8 +112,8 @@ def simulate(protocol: Protocol, *, progress: Progress | None = None) -> xr.Data
     Raises
     ------
     DivergenceError
-        Where learning makes weights infinite in all animals that are simulated together; where some are left, the
-        others are stopped, and what was recorded of them before is kept.
+        Where learning makes weights infinite in all animals; where some are left, the others are stopped, and what was
+        recorded of them before is kept.
     """
     with tempfile.TemporaryDirectory(prefix="neurofa-") as folder:
         path = Path(folder)
@@ -142,8 +142,8 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     ConfigError
         Where the stimuli of the groups do not fit each other.
     DivergenceError
-        Where learning makes weights infinite in all animals that are simulated together; where some are left, the
-        others are stopped, and what was recorded of them before is kept.
+        Where learning makes weights infinite in all animals; where some are left, the others are stopped, and what was
+        recorded of them before is kept.
     """
     sessions = folder / SESSIONS
     sessions.mkdir(parents=True, exist_ok=True)
@@ -152,6 +152,7 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     common_time(found)
     lives = [occasions(members[0].protocol) for members in found]
     total, done = sum(len(life) for life in lives), 0
+    lost: dict[str, str] = {}
     for number, (members, life) in enumerate(zip(found, lives, strict=True)):
         checkpoint = sessions / f"batch-{number}-checkpoint.npz"
         start = 0
@@ -160,17 +161,23 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
             with np.load(checkpoint, allow_pickle=False) as stored:
                 state = {key: stored[key] for key in stored.files}
             start = int(state.pop("occasions"))
+        stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
         if start < len(life):
             with one_thread_each():
                 cohort = cohort_of(members)
-                cohort.stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
+                cohort.stopped = stopped
                 cohort.restore(state)
                 for position in range(start, len(life)):
                     if progress:
                         progress(done + position, total, str(life[position]))
                     _live_occasion(cohort, life, position, sessions, number)
                     _write_checkpoint(checkpoint, cohort, position + 1)
+                    if len(stopped) == len(members) and len(found) == 1:
+                        break
+        lost |= {members[animal].name: why for animal, why in stopped.items()}
         done += len(life)
+    if len(lost) == sum(len(members) for members in found):
+        raise DivergenceError(told_stopped(lost))
     if progress:
         progress(total, total, "simulated")
 
@@ -202,13 +209,11 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
     cohort.occasion, draws = occasion.name, cohort.draws(*occasion.name)
     stimuli = cohort.session_stimuli(draws)
     session = cohort.session(stimuli, occasion.passes, occasion.homeostasis)
-    learned = cohort.learn(session, draws)
+    learned = cohort.learn(session, draws) if len(cohort.stopped) < len(cohort.members) else None
     bad = cohort.broken()
     if learned is not None:
         bad |= ~torch.isfinite(learned.loss).all(1)
     cohort.stop(bad, f"learning diverged on {occasion}; lower rule.learning_rate or rule.readout_learning_rate")
-    if len(cohort.stopped) == len(cohort.members):
-        _refuse_all_stopped(cohort)
     if occasion.number is None:
         return
     updates = [one.passes * session.stimuli.shape[1] // session.batch_size for one in life]
@@ -220,17 +225,12 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
         "updates": n_updates,
         "experience": n_updates * session.batch_size,
         "engine": "" if learned is None else learned.engine,
-        "stopped": json.dumps({cohort.name(number): why for number, why in cohort.stopped.items()}),
+        "stopped": json.dumps({cohort.members[number].name: why for number, why in cohort.stopped.items()}),
     }
     path = sessions / f"batch-{batch}-session-{occasion.number:04d}.zarr"
     aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     dataset.to_zarr(aside, zarr_format=3, consolidated=False)
     replace_folder(aside, path)
-
-
-def _refuse_all_stopped(cohort: Cohort) -> None:
-    """Stop where none of the animals that are simulated together can go on."""
-    raise DivergenceError(told_stopped({cohort.name(number): why for number, why in cohort.stopped.items()}))
 
 
 def _write_checkpoint(path: Path, cohort: Cohort, n_occasions: int) -> None:

@@ -20,6 +20,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 
 #: rooms from top to bottom: a module imports from its own row and the rows below, never from above
 LAYERS = [
+    {"__main__"},
     {"cli"},
     {"job", "listing"},
     {"preflight", "citations"},

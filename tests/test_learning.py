@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurofa.analysis import analyse
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
 from neurofa.learning import Learned, Session, animals_per_chunk, learn_session, reports
@@ -221,6 +222,20 @@ def test_what_was_recorded_before_an_animal_was_stopped_is_kept() -> None:
 def test_where_all_animals_diverge_the_run_fails_and_names_them() -> None:
     with pytest.raises(DivergenceError, match=r"learning diverged on .* in protocol-0, protocol-1.*; lower rule.learn"):
         simulate(small({"cohort": {"animals": 2}, "rule": {"learning_rate": 1e18}, "network": {"homeostasis_rate": 0}}))
+
+
+def test_a_group_whose_animals_all_diverge_does_not_take_the_others_with_it() -> None:
+    groups = {
+        "groups": {"calm": {"rule": {"learning_rate": 0.1}}, "wild": {"rule": {"name": "bp", "learning_rate": 1e18}}}
+    }
+    quiet = {"network": {"homeostasis_rate": 0}, "overnight": {"weight_decay": 0.0}}
+    recording = simulate(small(groups, quiet))
+    assert sorted(json.loads(recording.attrs["stopped"])) == [f"wild-{number}" for number in range(4)]
+    probe = recording["probe"]
+    assert np.isfinite(probe["day"].values[:4]).all() and np.isnan(probe["day"].values[4:]).all()
+    measured = analyse(recording, ["drift_over_days", "cross_day_decoding"])["drift_over_days"]
+    correlation = measured["population_vector_correlation"].sel(variable="rate")
+    assert np.isfinite(correlation[:4]).any() and np.isnan(correlation[4:]).all()
 
 
 def test_weights_that_break_in_the_last_update_are_noticed() -> None:

@@ -395,3 +395,20 @@ def test_layers_keep_what_they_know_when_copied() -> None:
     copy.layers[0].weights += 1
     assert not torch.equal(copy.layers[0].weights, network.layers[0].weights)
     assert copy.state().keys() == network.state().keys()
+
+
+def test_kolen_pollack_leaves_frozen_weights_as_they_are() -> None:
+    network = random_network([5, 8, 3], "tanh", extras=False)
+    before = network.layers[1].weights.clone()
+    feedback = learned_network(network, "kp", 4).layers[0].feedback
+    assert not torch.equal(network.layers[1].weights, before)
+    frozen = random_network([5, 8, 3], "tanh", extras=False)
+    choices, more = named("kp")
+    rule = Choices(*choices, **more)  # type: ignore[arg-type]
+    own = rates(readout=0.0)
+    Rule(rule, own).birth(frozen, draws(3, "birth"))
+    born = frozen.layers[0].feedback.clone()
+    learned = learn_session(frozen, lambda some: Rule(rule, some), own, session_of(frozen, 4), draws(3, "session", 0))
+    assert torch.equal(frozen.layers[1].weights, before)
+    assert torch.equal(frozen.layers[0].feedback, born) and not torch.equal(feedback, born)
+    assert "frozen" in learned.engine

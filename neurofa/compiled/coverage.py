@@ -42,6 +42,9 @@ def reason_not_covered(network: Network, rule: Rule, session: "Session") -> str:
         return "no hidden layer"
     if rule.choices.feedback_weights == "informative":
         return "feedback weights informative"
+    frozen = bool(((rule.rates.hidden == 0) | (rule.rates.readout == 0)).any())
+    if rule.choices.feedback_weights == "learned" and rule.choices.learned_by == "kolen_pollack" and frozen:
+        return "Kolen-Pollack with frozen weights"
     if session.n_updates == 0:
         return "nothing is shown"
     return ""

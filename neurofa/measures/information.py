@@ -141,7 +141,8 @@ def target_information_gaussian(hidden: ArrayLike, target: ArrayLike) -> float:
     -------
     float, bits
         Infinite where a combination of outputs follows from the activity up to rounding; NaN where something is not
-        finite or the target is constant. Of unrelated Gaussian samples it is on average
+        finite, the target is constant, or there are not more samples than units and an intercept: then every target
+        would follow. Of unrelated Gaussian samples it is on average
         n_units n_outputs / (2 ln 2 n_samples) too large, for many more samples than units.
 
     Raises
@@ -162,7 +163,8 @@ def target_information_gaussian(hidden: ArrayLike, target: ArrayLike) -> float:
     """
     labels = labels_of(target)
     rates, wanted = samples_of(hidden, target if labels is None else _one_hot(labels))
-    if not rates.size or not np.isfinite(rates.sum() + wanted.sum()):
+    n_samples, n_units = rates.shape
+    if not rates.size or n_samples <= n_units + 1 or not np.isfinite(rates.sum() + wanted.sum()):
         return np.nan
     rates, wanted = rates - _mean(rates), wanted - _mean(wanted)
     # outputs of a class code add up to 1: only the directions in which the target varies count

@@ -51,7 +51,10 @@ def brief(folder: Path) -> list[dict[str, str]]:
                 continue
             row = {"group": str(group)} | ({"layer": layer} if layer else {})
             performance = own[own["measure"] == "performance"]["mean"]
-            if len(performance):
+            # of animals that learn while they are recorded the course says more than the mean over sessions
+            course = {title: text for title, text in course_cells(table, str(group)).items() if title == "learned"}
+            row |= course
+            if len(performance) and not course:
                 row["correct"] = f"{performance.mean():.1%}"
             rows.append(row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group)))
     if rows and any(len(row) > 1 + ("layer" in row) for row in rows):
@@ -77,7 +80,8 @@ def legend(rows: list[dict[str, str]]) -> str:
     if titles <= {"group", "layer"}:
         return ""
     if "PV" in titles or "correct" in titles:
-        return DRIFT_LEGEND
+        learned = "learned: stimuli reported correctly at the first step and at the last, median over animals; "
+        return (learned if "learned" in titles else "") + DRIFT_LEGEND
     return SUCCESS_LEGEND if "solved" in titles else COURSES_LEGEND
 
 

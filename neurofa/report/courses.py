@@ -46,6 +46,8 @@ def course_cells(table: pd.DataFrame, group: str) -> dict[str, str]:
     dict of str to str
         Title to first and last value; empty where nothing was measured step by step.
     """
+    if "step" not in table:
+        return {}
     cells = {}
     judged = bool(table["measure"].isin(["accuracy", "held_out_accuracy"]).any())
     for measure, title, _, form in _SHOWN:
@@ -84,8 +86,9 @@ def course_sentences(table: pd.DataFrame, group: str) -> list[str]:
         last = course.iloc[-1]
         low, high = (form.format(end) for end in course.attrs["quartiles"])
         place = f" in {course.attrs['layer']}" if course.attrs["layer"] else ""
+        start = "at first" if course.index[0] == 0 else f"after {course.index[0]:g} updates"
         sentences.append(
-            f"{text}{place}: {form.format(course.iloc[0])} at first, {form.format(last)} after {course.index[-1]:g} "
+            f"{text}{place}: {form.format(course.iloc[0])} {start}, {form.format(last)} after {course.index[-1]:g} "
             f"updates (median of {course.attrs['animals']} animals; quartiles {low} to {high})."
         )
     solved = _success(table, group)

@@ -59,7 +59,7 @@ def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
     own = table[table["group"].astype(str) == group]
     sentences = []
     performance = own[own["measure"] == "performance"]
-    if len(performance):
+    if len(performance) and "accuracy" not in set(own["measure"]):
         mean = performance.groupby("animal")["value"].mean().mean()
         sentences.append(
             f"Performance: {mean:.1%} of stimuli are reported correctly on average, "

@@ -1,7 +1,5 @@
 """Feedback weights that follow something: the signs of the forward weights, their changes, or the signal sent."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -60,20 +58,31 @@ class KolenPollack(Fixed):
     """
     Weights that change as W^T does, while both decay, so that they meet: F - W^T shrinks by 1 - decay per update.
 
+    Where the forward weights are frozen (a learning rate of 0) neither decays.
+
+    Parameters
+    ----------
+    decay : torch.Tensor
+        (animal, 1, 1): per update.
+    hidden, readout : torch.Tensor
+        (animal, 1, 1): learning rates of the hidden layers and of the readout.
+
     References
     ----------
     Kolen & Pollack 1994, 10.1109/ICNN.1994.374486; Akrout et al. 2019, arXiv 1904.05391.
     """
 
-    def __init__(self, decay: Tensor) -> None:
+    def __init__(self, decay: Tensor, hidden: Tensor, readout: Tensor) -> None:
         self.decay = decay
+        self.learns = (hidden > 0, readout > 0)
 
     def learn(self, network: Network, number: int, change: Tensor, update: int) -> None:
         """Follow the forward weights, then let both decay; see `FeedbackWeights.learn`."""
         feedback = feedback_of(network.layers[number])
+        kept = 1 - self.decay * self.learns[number + 2 == len(network.layers)]
         feedback += change.transpose(1, 2)
-        feedback *= 1 - self.decay
-        network.layers[number + 1].weights.mul_(1 - self.decay)
+        feedback *= kept
+        network.layers[number + 1].weights.mul_(kept)
 
 
 class WeightMirror(Fixed):
@@ -148,22 +157,3 @@ class Informative(Fixed):
         steepness = gradient.square().sum((1, 2), keepdim=True).sqrt().clamp_min(tiny)
         feedback += self.rate * norm / steepness * gradient
         feedback *= norm / feedback.square().sum((1, 2), keepdim=True).sqrt().clamp_min(tiny)
-
-
-def learned(learned_by: Literal["kolen_pollack", "weight_mirror"] | str, decay: Tensor, rate: Tensor) -> Fixed:
-    """
-    Feedback weights that learn to equal W^T.
-
-    Parameters
-    ----------
-    learned_by : str
-        ``"kolen_pollack"`` or ``"weight_mirror"``.
-    decay, rate : torch.Tensor
-        (animal, 1, 1): see `KolenPollack` and `WeightMirror`.
-
-    Returns
-    -------
-    Fixed
-        One of the two.
-    """
-    return KolenPollack(decay) if learned_by == "kolen_pollack" else WeightMirror(rate)

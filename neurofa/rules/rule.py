@@ -228,8 +228,10 @@ def _feedback_kind(choices: Choices, rates: Rates) -> kinds.FeedbackWeights:
             return kinds.Walking(rates.walk_per_update, rates.feedback_scale)
         case "sign":
             return following.SignSymmetric(choices.sign_magnitudes, rates.feedback_scale)
+        case "learned" if choices.learned_by == "kolen_pollack":
+            return following.KolenPollack(rates.feedback_decay, rates.hidden, rates.readout)
         case "learned":
-            return following.learned(choices.learned_by, rates.feedback_decay, rates.feedback_rate)
+            return following.WeightMirror(rates.feedback_rate)
         case "informative":
             return following.Informative(rates.feedback_rate)
         case unknown:
