@@ -12,6 +12,15 @@ from neurofa.measures.courses import steps_of_learning as steps_of_learning
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
 from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
 from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal
+from neurofa.measures.displacement import DiffusionFit as DiffusionFit
+from neurofa.measures.displacement import drift_kurtosis as drift_kurtosis
+from neurofa.measures.displacement import drift_share_of_top_units as drift_share_of_top_units
+from neurofa.measures.displacement import fit_diffusion as fit_diffusion
+from neurofa.measures.displacement import mean_squared_displacement as mean_squared_displacement
+from neurofa.measures.displacement import (
+    mean_squared_displacement_noise_corrected as mean_squared_displacement_noise_corrected,
+)
+from neurofa.measures.displacement import top_share_of_normal_drift as top_share_of_normal_drift
 from neurofa.measures.drift import ensemble_rate_correlation as ensemble_rate_correlation
 from neurofa.measures.drift import overlap_of_detected_cells as overlap_of_detected_cells
 from neurofa.measures.drift import population_vector_correlation as population_vector_correlation
@@ -24,6 +33,12 @@ from neurofa.measures.fits import ExponentialFit as ExponentialFit
 from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
 from neurofa.measures.fits import decay_time_constants as decay_time_constants
 from neurofa.measures.fits import fit_exponential as fit_exponential
+from neurofa.measures.geometry import DriftVectors as DriftVectors
+from neurofa.measures.geometry import angle_between_population_vectors_deg as angle_between_population_vectors_deg
+from neurofa.measures.geometry import drift_magnitude as drift_magnitude
+from neurofa.measures.geometry import drift_magnitude_noise_corrected as drift_magnitude_noise_corrected
+from neurofa.measures.geometry import drift_vectors as drift_vectors
+from neurofa.measures.geometry import linear_cka as linear_cka
 from neurofa.measures.information import BinnedInformation as BinnedInformation
 from neurofa.measures.information import LinearReadout as LinearReadout
 from neurofa.measures.information import best_linear_readout as best_linear_readout
@@ -51,3 +66,8 @@ from neurofa.measures.statistics import curves_of_animals as curves_of_animals
 from neurofa.measures.statistics import mean_and_interval as mean_and_interval
 from neurofa.measures.statistics import mean_by_lag as mean_by_lag
 from neurofa.measures.statistics import pairs_by_lag as pairs_by_lag
+from neurofa.measures.variational import DriftAndSpaces as DriftAndSpaces
+from neurofa.measures.variational import VariationalSpace as VariationalSpace
+from neurofa.measures.variational import compare_variational_spaces as compare_variational_spaces
+from neurofa.measures.variational import participation_ratio as participation_ratio
+from neurofa.measures.variational import variational_space as variational_space
