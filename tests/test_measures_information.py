@@ -285,3 +285,10 @@ def test_what_does_not_fit_is_refused():
         measures.target_information_binned(hidden, target, 0.0)
     with pytest.raises(ConfigError, match="one neighbour"):
         measures.target_information_neighbours(hidden, target, 0)
+
+
+def test_gaussian_information_of_no_more_samples_than_free_numbers_is_not_told():
+    generator = np.random.default_rng(0)
+    for n_samples, told in ((6, False), (7, True)):
+        hidden, target = generator.standard_normal((n_samples, 5)), generator.standard_normal(n_samples)
+        assert np.isfinite(target_information_gaussian(hidden, target)) == told

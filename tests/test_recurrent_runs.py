@@ -92,8 +92,10 @@ def test_monitors_know_the_exact_gradient(recording: xr.DataTree) -> None:
     learning = recording["learning"].to_dataset()
     angle = {name: part.values[:, -1, 0] for name, part in learning["angle_to_bp_deg"].groupby("group")}
     assert angle["bptt"].max() < 1e-3 and angle["rflo"].min() > 30
-    for name in ("accuracy", "best_readout_r2", "fixed_readout_r2", "target_information_gaussian"):
+    for name in ("accuracy", "best_readout_r2", "fixed_readout_r2"):
         assert learning[name].notnull().all(), name
+    # more units than stimuli: any target would follow from the rates
+    assert learning["target_information_gaussian"].isnull().all()
     twelfths = 12 * learning["accuracy"].values
     np.testing.assert_allclose(twelfths, twelfths.round(), atol=1e-5)
     np.testing.assert_array_equal(learning["updates"].values[0], [0, 6, 12])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
-from neurofa.report.courses import SUCCESS_LEGEND, course_cells
+from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
 
 #: what the columns of drift are
 DRIFT_LEGEND = (
@@ -82,7 +82,8 @@ def legend(rows: list[dict[str, str]]) -> str:
     if "PV" in titles or "correct" in titles:
         learned = "learned: stimuli reported correctly at the first step and at the last, median over animals; "
         return (learned if "learned" in titles else "") + DRIFT_LEGEND
-    return SUCCESS_LEGEND if "solved" in titles else COURSES_LEGEND
+    meanings = [f"{title}: {text}" for title, text in MEANINGS.items() if title in titles]
+    return "; ".join([COURSES_LEGEND, *meanings, *([SUCCESS_LEGEND] if "solved" in titles else [])])
 
 
 def _groups(table: pd.DataFrame) -> list[str]:

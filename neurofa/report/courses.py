@@ -22,11 +22,17 @@ _SHOWN = (
 #: shown where animals report nothing that could be right or wrong
 _WITHOUT_REPORTS = ("best_readout_mse", "fixed_readout_mse")
 #: of several layers the terminal shows the last hidden one, which is next to the readout
-LEGEND = (
-    "from the first step to the last, median over animals, last hidden layer; held out, learned: stimuli reported "
-    "correctly; best readout: what the best linear readout of the rates would do; bits: Gaussian estimate of the "
-    "information about the target; angle to BP: of teaching signals to those of backpropagation, degrees"
-)
+LEGEND = "from the first step to the last, median over animals, last hidden layer"
+#: what the columns are
+MEANINGS = {
+    "held out": "held-out stimuli reported correctly",
+    "learned": "learned stimuli reported correctly",
+    "best readout": "stimuli that the best linear readout of the rates would report correctly",
+    "best readout error": "squared error of the best linear readout of the rates",
+    "own readout error": "squared error of the network's own readout",
+    "bits": "Gaussian estimate of the information about the target",
+    "angle to BP": "angle of teaching signals to those of backpropagation, degrees",
+}
 SUCCESS_LEGEND = "solved: animals that report every stimulus correctly at the end, with the 95 % interval of Wilson"
 
 
@@ -134,7 +140,9 @@ def _leads(table: pd.DataFrame, group: str) -> list[str]:
         if len(values) < 3:
             continue
         mean, low, high, n = measures.mean_and_interval(values["value"].to_numpy())
-        order = "comes before" if low > 0 else "comes after" if high < 0 else "cannot be told from"
+        if low <= 0 <= high:
+            continue
+        order = "comes before" if low > 0 else "comes after"
         sentences.append(
             f"In {layer} alignment {order} learning ({str(condition).replace('_', ' ')}): it leads by {mean:.0f} "
             f"updates (95 % interval {low:.0f} to {high:.0f} over {n} animals whose order could be told)."
