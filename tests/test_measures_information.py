@@ -291,4 +291,4 @@ def test_gaussian_information_of_no_more_samples_than_free_numbers_is_not_told()
     generator = np.random.default_rng(0)
     for n_samples, told in ((6, False), (7, True)):
         hidden, target = generator.standard_normal((n_samples, 5)), generator.standard_normal(n_samples)
-        assert np.isfinite(target_information_gaussian(hidden, target)) == told
+        assert np.isfinite(measures.target_information_gaussian(hidden, target)) == told
