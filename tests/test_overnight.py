@@ -37,6 +37,10 @@ def correlation(first: Tensor, second: Tensor) -> float:
     return float(np.corrcoef(first.flatten(), second.flatten())[0, 1])
 
 
+#: what excitability drift does where the protocol says no more
+NORMAL_STEPS = {"log_spread": per_animal(0.0), "degrees_of_freedom": per_animal(0.0)}
+
+
 def nights(process: Callable[..., None], network: Network, gaps: list[float], **numbers: Tensor) -> None:
     for number, days in enumerate(gaps):
         process(network, days, draws(network.n_animals, "night", number, *map(str, gaps)), **numbers)
@@ -114,7 +118,7 @@ def test_synaptic_noise_keeps_the_spread_of_each_units_weights_and_leaves_the_re
 
 
 def test_excitability_is_stationary_from_birth_and_forgets_at_each_units_pace() -> None:
-    numbers = {"sd": per_animal(0.5), "fastest_days": per_animal(5.0), "slowest_days": per_animal(65.0)}
+    numbers = {"sd": per_animal(0.5), "fastest_days": per_animal(5.0), "slowest_days": per_animal(65.0)} | NORMAL_STEPS
     network = random_network([3, 6000, 2], "relu", n_animals=1, extras=False)
     nights(excitability_drift, network, [0.0], **numbers)
     born = network.layers[0].excitability.clone()
@@ -146,7 +150,7 @@ def test_a_rate_of_0_changes_nothing_at_all(name: str) -> None:
     zero = torch.zeros(2, dtype=torch.float64)
     numbers = {"feedback_walk": {"step": zero}, "synaptic_noise": {"step": zero}}.get(name, {"rate": zero})
     if name == "excitability_drift":
-        numbers = {"sd": zero, "fastest_days": zero + 5, "slowest_days": zero + 65}
+        numbers = {"sd": zero, "fastest_days": zero + 5, "slowest_days": zero + 65} | NORMAL_STEPS
     network = network_with_feedback()
     before = {key: value.clone() for key, value in network.state().items()}
     nights(process, network, [0.0, 8.0], **numbers)
@@ -160,7 +164,7 @@ def test_0_days_change_neither_weights_nor_feedback(name: str) -> None:
     half = torch.full((2,), 0.5, dtype=torch.float64)
     numbers = {"feedback_walk": {"step": half}, "synaptic_noise": {"step": half}}.get(name, {"rate": half})
     if name == "excitability_drift":
-        numbers = {"sd": half, "fastest_days": 10 * half, "slowest_days": 100 * half}
+        numbers = {"sd": half, "fastest_days": 10 * half, "slowest_days": 100 * half} | NORMAL_STEPS
     network = network_with_feedback()
     before = {key: value.clone() for key, value in network.state().items()}
     nights(process, network, [0.0], **numbers)

@@ -173,7 +173,8 @@ def test_groups_hold_what_differs_and_nothing_else() -> None:
     assert protocol.group("tf").network == protocol.network
     assert protocol.group("many").cohort.animals == 9 and protocol.group("many").cohort.seed == 1
     drift = protocol.group("many").overnight.processes()["excitability_drift"]
-    assert drift == {"sd": 0.2, "fastest_days": 5.0, "slowest_days": 65.0}
+    defaults = {"fastest_days": 5.0, "slowest_days": 65.0, "log_spread": 0.0, "degrees_of_freedom": 0.0}
+    assert drift == {"sd": 0.2} | defaults
     assert [protocol.label(name) for name in protocol.groups] == ["target", "nf", "plain group", "many"]
     assert not protocol.group("tf").groups
     with pytest.raises(ProtocolError, match="no group 'plain'; did you mean 'plain_group'"):

@@ -25,6 +25,8 @@ def overnight_processes() -> dict[str, OvernightProcess]:
     from neurofa.overnight.decay import readout_decay, weight_decay
     from neurofa.overnight.excitability_drift import excitability_drift
     from neurofa.overnight.feedback_walk import feedback_walk
+    from neurofa.overnight.homeostatic_scaling import homeostatic_scaling
+    from neurofa.overnight.spine_turnover import spine_turnover
     from neurofa.overnight.synaptic_noise import synaptic_noise
 
     return {
@@ -32,5 +34,7 @@ def overnight_processes() -> dict[str, OvernightProcess]:
         "weight_decay": weight_decay,
         "readout_decay": readout_decay,
         "synaptic_noise": synaptic_noise,
+        "spine_turnover": spine_turnover,
+        "homeostatic_scaling": homeostatic_scaling,
         "excitability_drift": excitability_drift,
     }
