@@ -1,10 +1,12 @@
 """Courses of learning in the terminal and in the report: medians, layers, success, order of events."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from neurofa.report.brief import legend
+from neurofa.report.brief import brief, legend
 from neurofa.report.courses import course_cells, course_sentences
 from neurofa.report.findings import findings
 
@@ -65,3 +67,17 @@ def test_success_is_shown_with_its_interval_and_explained() -> None:
     assert course_cells(table, "fa_2") == {"solved": "60% (50% to 70%)"}
     assert "Wilson" in legend([{"group": "fa_2", "solved": "60% (50% to 70%)"}])
     assert legend([{"group": "fa_2"}]) == ""
+
+
+def test_the_terminal_shows_courses_where_nothing_drifts_and_one_row_per_group(tmp_path: Path) -> None:
+    judged = [("accuracy", "fa", "fa-0", np.nan, step, value) for step, value in ((0, 0.1), (10, 0.9))]
+    angles = [
+        ("angle_to_bp_deg", "fa", "fa-0", layer, step, value)
+        for layer in ("hidden_1", "hidden_2")
+        for step, value in ((0, 90.0), (10, 30.0))
+    ]
+    table = table_of([*judged, *angles])
+    table.to_csv(tmp_path / "measures.csv", index=False)
+    summary = table.rename(columns={"value": "mean"}).drop(columns="animal").assign(lag_days=np.nan)
+    summary.to_csv(tmp_path / "summary.csv", index=False)
+    assert brief(tmp_path) == [{"group": "fa", "learned": "10.0%→90.0%", "angle to BP": "90→30"}]

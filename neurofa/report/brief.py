@@ -57,7 +57,7 @@ def brief(folder: Path) -> list[dict[str, str]]:
             if len(performance) and not course:
                 row["correct"] = f"{performance.mean():.1%}"
             rows.append(row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group)))
-    if rows and any(len(row) > 1 + ("layer" in row) for row in rows):
+    if any(row.keys() - {"group", "layer", "learned"} for row in rows):
         return rows
     return [{"group": group} | course_cells(table, group) for group in _groups(table)]
 
