@@ -44,6 +44,22 @@ class Draws:
         self.dtype = dtype
         self.device = torch.device(device)
 
+    def animals(self, start: int, stop: int) -> "Draws":
+        """
+        Random numbers of some of the animals on the same occasion.
+
+        Parameters
+        ----------
+        start, stop : int
+            Range of animals.
+
+        Returns
+        -------
+        Draws
+            The same numbers as theirs here.
+        """
+        return Draws(self.seed, self.indices[start:stop], self.occasion, self.dtype, self.device)
+
     def at_birth(self) -> "Draws":
         """
         What the same animals were born with.

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -59,6 +59,23 @@ class Session:
     def n_updates(self) -> int:
         """Number of updates in the session."""
         return self.passes * self.stimuli.shape[1] // self.batch_size
+
+    def random_order(self, draws: Draws) -> Tensor:
+        """
+        Which stimuli make each update, every animal in its own order, pass after pass.
+
+        Parameters
+        ----------
+        draws : Draws
+            Random numbers of the session.
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, update, trial), int64.
+        """
+        order = draws.permutations(("order",), self.stimuli.shape[1], self.passes).flatten(1)
+        return order[:, : self.n_updates * self.batch_size].reshape(len(order), -1, self.batch_size)
 
     def animals(self, start: int, stop: int) -> Self:
         """
@@ -142,27 +159,49 @@ def learn_session(
     n_animals = network.n_animals
     # the compiled engine takes animals one by one: the size of a chunk is a matter of sharing them out evenly
     size = animals_per_chunk(network, session) if reason else max(1, n_animals // (2 * workers))
-    chunks = [(start, min(start + size, n_animals)) for start in range(0, n_animals, size)]
     engine = _learn_chunk if reason else _learn_chunk_compiled
 
-    def live(chunk: tuple[int, int]) -> Learned:
-        part = Draws(draws.seed, draws.indices[slice(*chunk)], draws.occasion, draws.dtype, draws.device)
-        rule = build_rule(rates.animals(*chunk))
-        return engine(network.animals(*chunk), rule, session.animals(*chunk), part)
+    def live(start: int, stop: int) -> Learned:
+        own = (start, stop)
+        rule = build_rule(rates.animals(*own))
+        return engine(network.animals(*own), rule, session.animals(*own), draws.animals(*own))
 
     with contextlib.nullcontext() if reason else _one_thread():
-        if workers == 1 or len(chunks) == 1:
-            parts = [live(chunk) for chunk in chunks]
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                parts = list(pool.map(live, chunks))
-    name = f"reference ({reason})" if reason else parts[0].engine
-    learned = Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]), name)
+        learned = learn_in_chunks(live, n_animals, size, workers)
+    if reason:
+        learned = replace(learned, engine=f"reference ({reason})")
     if "performance" in network.memory:
         network.memory["performance"].copy_(_performance(network, session, learned).reshape(-1, 1, 1))
         network.memory["target_sum"].zero_()
         network.memory["target_count"].zero_()
     return learned
+
+
+def learn_in_chunks(live: Callable[[int, int], Learned], n_animals: int, size: int, workers: int) -> Learned:
+    """
+    Live through a session a few animals at a time, several of these chunks at once.
+
+    Parameters
+    ----------
+    live : callable
+        Takes the range of animals, start and stop.
+    n_animals, size, workers : int
+        How many animals there are, in a chunk, and how many threads.
+
+    Returns
+    -------
+    Learned
+        Of all animals in their order.
+    """
+    starts = range(0, n_animals, size)
+    stops = [min(start + size, n_animals) for start in starts]
+    if workers == 1 or len(starts) == 1:
+        parts = list(map(live, starts, stops))
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            parts = list(pool.map(live, starts, stops))
+    correct, loss = torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts])
+    return Learned(correct, loss, parts[0].engine)
 
 
 def _performance(network: Network, session: Session, learned: Learned) -> Tensor:
@@ -206,10 +245,7 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     """Learn all updates of a session for a few animals."""
     n_stimuli = session.stimuli.shape[1]
     whole = session.batch_size == n_stimuli
-    order = None
-    if not whole:
-        order = draws.permutations(("order",), n_stimuli, session.passes).flatten(1)
-        order = order[:, : session.n_updates * session.batch_size].reshape(network.n_animals, -1, session.batch_size)
+    order = None if whole else session.random_order(draws)
     noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
     rule.start_session(network, draws)
     noisy = bool((session.noise_sd > 0).any())

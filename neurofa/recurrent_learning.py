@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from neurofa.draws import Draws
-from neurofa.learning import Learned, Session, chosen, judge
+from neurofa.learning import Learned, Session, chosen, judge, learn_in_chunks
 from neurofa.networks.recurrent import RecurrentNetwork, forward_in_time, loss_in_time, mean_report
 from neurofa.rules.recurrent import RecurrentRule
 from neurofa.rules.rule import Rates
@@ -72,20 +71,14 @@ def learn_session_in_time(
     Learned
         Performance and loss, update by update.
     """
-    n_animals, size = network.n_animals, _animals_per_chunk(network, session)
-    chunks = [(start, min(start + size, n_animals)) for start in range(0, n_animals, size)]
 
-    def live(chunk: tuple[int, int]) -> Learned:
-        part = Draws(draws.seed, draws.indices[slice(*chunk)], draws.occasion, draws.dtype, draws.device)
-        return _learn_chunk(network.animals(*chunk), build_rule(rates.animals(*chunk)), session.animals(*chunk), part)
+    def live(start: int, stop: int) -> Learned:
+        own = (start, stop)
+        rule = build_rule(rates.animals(*own))
+        return _learn_chunk(network.animals(*own), rule, session.animals(*own), draws.animals(*own))
 
-    workers = threads or os.cpu_count() or 1
-    if workers == 1 or len(chunks) == 1:
-        parts = [live(chunk) for chunk in chunks]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(live, chunks))
-    return Learned(torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts]), "recurrent")
+    size = _animals_per_chunk(network, session)
+    return learn_in_chunks(live, network.n_animals, size, threads or os.cpu_count() or 1)
 
 
 def _animals_per_chunk(network: RecurrentNetwork, session: SessionInTime) -> int:
@@ -99,9 +92,7 @@ def _animals_per_chunk(network: RecurrentNetwork, session: SessionInTime) -> int
 
 def _learn_chunk(network: RecurrentNetwork, rule: RecurrentRule, session: SessionInTime, draws: Draws) -> Learned:
     """Learn all updates of a session for a few animals."""
-    n_stimuli = session.stimuli.shape[1]
-    order = draws.permutations(("order",), n_stimuli, session.passes).flatten(1)
-    order = order[:, : session.n_updates * session.batch_size].reshape(len(order), -1, session.batch_size)
+    order = session.random_order(draws)
     noise = draws.stream(("input noise",), (session.batch_size, *session.stimuli.shape[2:]), "normal")
     sd = session.noise_sd.unsqueeze(3)
     rule.start_session(network, draws)
@@ -126,4 +117,6 @@ def _learn_chunk(network: RecurrentNetwork, rule: RecurrentRule, session: Sessio
         choices.append(chosen(mean_report(activity.output, weight), session.threshold))
         losses.append(loss_in_time(network, activity.output, target, weight))
     correct = judge(torch.cat(choices, 1), session.acceptable, order.flatten(1), session.stimuli)
-    return Learned(correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1))
+    return Learned(
+        correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1), "recurrent"
+    )

@@ -99,7 +99,7 @@ def learn_chunk(network: Network, rule: Rule, session: "Session", draws: Draws) 
     if n_trials == n_stimuli:
         order = np.tile(np.arange(n_stimuli), (n_animals, n_updates))
     else:
-        order = draws.permutations(("order",), n_stimuli, session.passes).flatten(1).numpy()[:, : n_updates * n_trials]
+        order = session.random_order(draws).flatten(1).numpy()
     streams = _Streams(packed, rule, session, draws)
     choices = np.zeros((n_animals, n_updates, n_trials), dtype=np.int64)
     losses = np.zeros((n_animals, n_updates), dtype=packed.states.dtype)
