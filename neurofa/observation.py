@@ -12,10 +12,10 @@ import xarray as xr
 
 from neurofa import seeds
 from neurofa.errors import RecordingError
+from neurofa.observation_settings import ObservationSettings
 from neurofa.occupancy import occupancy_recording, recorded_frames, task_frames
 from neurofa.protocol import Protocol, protocol_from
 from neurofa.recording import build_recording
-from neurofa.settings import ObservationSettings
 
 
 class Microscope:

@@ -7,8 +7,8 @@ import xarray as xr
 
 from neurofa import seeds
 from neurofa.errors import RecordingError
+from neurofa.observation_settings import ObservationSettings
 from neurofa.recording import load_recording
-from neurofa.settings import ObservationSettings
 
 
 def task_frames(settings: ObservationSettings, seed: int, index: int, n_sessions: int, n_stimuli: int) -> np.ndarray:

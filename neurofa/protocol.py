@@ -14,16 +14,16 @@ from pydantic import Field, ValidationError, model_validator
 from neurofa.catalogue import did_you_mean, shipped_folder
 from neurofa.checking import Settings, sentence
 from neurofa.errors import ProtocolError
+from neurofa.observation_settings import ObservationSettings
 from neurofa.rule_settings import NetworkSettings, RuleSettings
 from neurofa.rules.names import why_illegal
+from neurofa.schedule_settings import ScheduleSettings
 from neurofa.settings import (
     CohortSettings,
     EngineSettings,
-    ObservationSettings,
     OvernightSettings,
     RecordSettings,
     ReferenceSettings,
-    ScheduleSettings,
     StimuliSettings,
 )
 

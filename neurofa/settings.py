@@ -54,54 +54,6 @@ class StimuliSettings(Settings):
         return dict(self.model_extra or {})
 
 
-class ScheduleSettings(Settings):
-    """When sessions take place; between sessions only overnight processes act."""
-
-    days: tuple[float, ...] = Field((0.0, 2.0), min_length=2, description="days of the recorded sessions, from 0")
-    passes: int | tuple[int, ...] = Field(
-        40, description="how often all stimuli are shown in a session; a list has a number for each recorded session"
-    )
-    batch_size: int = Field(0, ge=0, description="stimuli per update; 0 = all of them, 1 = trial by trial")
-    naive_first: bool = Field(False, description="nothing is learned on day 0: it shows the animals as they are born")
-    pretraining_passes: int = Field(0, ge=0, description="passes before the first burn-in session")
-    burn_in_sessions: int = Field(0, ge=0, description="sessions before day 0, not recorded")
-    burn_in_interval_days: float = Field(1.0, gt=0, description="days between burn-in sessions, and to day 0")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> Self:
-        """Check that time runs forward, that something is learned, and that naive animals have learned nothing."""
-        passes = self.passes_of_sessions()
-        if min(passes) < 1 or len(passes) != len(self.days):
-            raise ValueError(
-                "passes must be a whole number from 1, or a list of them with one for each of the "
-                f"{len(self.days)} days; got {self.passes if isinstance(self.passes, int) else list(self.passes)}"
-            )
-        if self.naive_first and (self.pretraining_passes or self.burn_in_sessions):
-            raise ValueError(
-                "naive_first cannot go with pretraining_passes or burn_in_sessions, which teach the animals before "
-                "day 0; set those to 0, or naive_first to false"
-            )
-        if self.days[0] != 0:
-            raise ValueError(f"days must start at 0, the day of the first recorded session; got {self.days[0]:g}")
-        for before, after in zip(self.days[:-1], self.days[1:], strict=True):
-            if after <= before:
-                raise ValueError(
-                    f"days must increase, got {after:g} after {before:g}; list the sessions in their order"
-                )
-        return self
-
-    def passes_of_sessions(self) -> tuple[int, ...]:
-        """
-        How often all stimuli are shown in each recorded session, unless animals are naive.
-
-        Returns
-        -------
-        tuple of int
-            As `passes` says.
-        """
-        return self.passes if isinstance(self.passes, tuple) else (self.passes,) * len(self.days)
-
-
 class OvernightSettings(Settings):
     """What changes between sessions: one key per process, a number or a table of its parameters."""
 
@@ -161,50 +113,6 @@ class OvernightSettings(Settings):
                         f"{table}.{name} lists {len(value)} numbers of {parameter} for {animals} animals; "
                         "give one number, or one per animal"
                     )
-
-
-class ObservationSettings(Settings):
-    """From true rates to what a microscope and a cell registration would show."""
-
-    kind: Literal["calcium", "none"] = Field("calcium", description="none = the true rates are recorded")
-    occupancy: str = Field("task", description="task = drawn as below; or a run folder whose occupancy is taken")
-    repeats: int = Field(5, ge=1, description="passes over all stimuli that are recorded in a session")
-    seconds_per_stimulus: float | tuple[float, ...] = Field(
-        1.0, description="mean time recorded per stimulus and repeat, s; a list is taken over the stimuli in turn"
-    )
-    seconds_spread: float = Field(0.0, ge=0, description="sd of the log of that time over stimuli and repeats")
-    repeat_seconds_spread: float = Field(0.0, ge=0, description="the same over repeats, common to all their stimuli")
-    frame_rate_hz: float = Field(20.0, gt=0, description="of the microscope, Hz")
-    event_rate_hz: float = Field(0.045, gt=0, description="mean rate of events of the detected cells, Hz")
-    largest_event_probability: float = Field(0.9, gt=0, le=1, description="per frame")
-    rate_exponent: float = Field(1.0, gt=0, description="events grow with this power of the true rate")
-    background: float = Field(0.0, ge=0, le=1, description="fraction of events that have nothing to do with the rate")
-    cell_gain_sd: float = Field(0.0, ge=0, description="sd over cells of the log event rate, the same in all sessions")
-    session_gain_sd: float = Field(0.0, ge=0, description="sd of the log event rate over cells and sessions")
-    trial_gain_sd: float = Field(0.0, ge=0, description="sd of the log event rate over cells and repeats")
-    misregistered: float = Field(
-        0.0, ge=0, le=1, description="fraction of cells whose identities are mixed up in a session"
-    )
-    identity_loss: float = Field(
-        0.0, ge=0, le=1, description="the same, but for good: errors add up from session to session"
-    )
-    detected_fraction: float = Field(1.0, gt=0, le=1, description="fraction of the cells seen in a session")
-    visibility_time_constant_days: float = Field(
-        10.5, gt=0, description="of the slow part of a cell's visibility, days"
-    )
-    visibility_white: float = Field(0.28, ge=0, le=1, description="share of visibility that is new in every session")
-    visibility_rate_weight: float = Field(0.3, ge=0, le=1, description="weight of a cell's log rate in its visibility")
-
-    @model_validator(mode="after")
-    def _check_seconds(self) -> Self:
-        """Check that time is positive."""
-        seconds = self.seconds_per_stimulus
-        if seconds == ():
-            raise ValueError("seconds_per_stimulus must list at least one number, got []")
-        for one in seconds if isinstance(seconds, tuple) else (seconds,):
-            if one <= 0:
-                raise ValueError(f"seconds_per_stimulus must be greater than 0, got {one:g}")
-        return self
 
 
 class RecordSettings(Settings):

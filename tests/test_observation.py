@@ -8,9 +8,9 @@ import xarray as xr
 
 from neurofa.errors import RecordingError
 from neurofa.observation import Microscope, mix_up, observe, observe_animal
+from neurofa.observation_settings import ObservationSettings
 from neurofa.occupancy import task_frames
 from neurofa.recording import load_recording, write_recording
-from neurofa.settings import ObservationSettings
 from neurofa.simulation import simulate
 from tests.engine import small
 from tests.synthetic import make_recording

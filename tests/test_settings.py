@@ -15,9 +15,9 @@ from neurofa.overnight import overnight_processes
 from neurofa.protocol import merge, protocol_from
 from neurofa.rule_settings import NetworkSettings, RuleSettings
 from neurofa.rules import NAMED_RULES
+from neurofa.schedule_settings import ScheduleSettings
 from neurofa.settings import (
     OvernightSettings,
-    ScheduleSettings,
     StimuliSettings,
     overnight_process,
     stimulus_set,
