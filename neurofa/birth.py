@@ -54,6 +54,9 @@ def feedforward_birth(cohort: Cohort) -> Network:
         if gains:
             sd = cohort.numbers(attrgetter("network.gain_sd"), 2)
             layer.gain = torch.exp(sd * draws.normal(("gain", number), shape) - sd**2 / 2)
+        if is_on(cohort.protocol.rule.learning_rate_spread):
+            sd = cohort.numbers(attrgetter("rule.learning_rate_spread"), 2)
+            layer.plasticity = torch.exp(sd * draws.normal(("plasticity", number), shape) - sd**2 / 2)
         if own.output_gain:
             layer.output_gain = torch.ones_like(layer.weights[:, 0, :1])
         if is_on(own.active_fraction):

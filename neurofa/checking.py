@@ -46,6 +46,23 @@ def per_animal(default: float, *, description: str = "", **bounds: float) -> Any
     return Field(default=default, description=description, json_schema_extra={"bounds": dict(bounds)})
 
 
+def is_on(value: PerAnimal) -> bool:
+    """
+    Whether any animal has more than 0 of something.
+
+    Parameters
+    ----------
+    value : float or tuple of float
+        One number, or one per animal.
+
+    Returns
+    -------
+    bool
+        True where any is above 0.
+    """
+    return any(number > 0 for number in (value if isinstance(value, tuple) else (value,)))
+
+
 class Settings(BaseModel):
     """Base of all tables: frozen, unknown keys refused, numbers finite, bounds of per-animal numbers checked."""
 

@@ -84,7 +84,8 @@ def resume(folder: RunFolder) -> None:
 @app.command("list")
 def list_known(
     kind: Annotated[
-        str, typer.Argument(help="protocols, rules, overnight, stimuli, analyses or references; nothing for all.")
+        str,
+        typer.Argument(help="protocols, rules, noise, overnight, stimuli, analyses, references; nothing for all."),
     ] = "",
 ) -> None:
     """List protocols, rules, overnight processes, stimulus sets, analyses and references."""

@@ -31,6 +31,10 @@ _RATES = {
     "network_scale": "network_scale",
     "feedback_decay": "feedback_decay",
     "feedback_rate": "feedback_rate",
+    "unit_dropout": "unit_dropout",
+    "weight_dropout": "weight_dropout",
+    "update_noise": "update_noise",
+    "label_noise": "label_noise",
 }
 
 

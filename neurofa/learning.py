@@ -14,6 +14,7 @@ from neurofa.compiled import reason_not_covered
 from neurofa.draws import Draws
 from neurofa.networks import Network, forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
+from neurofa.rules.learning_noise import LearningNoise
 from neurofa.rules.rule import Rates, Rule
 
 #: a chunk of animals is kept small enough that its weights and activity stay in a core's cache (numbers of values)
@@ -248,6 +249,7 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     order = None if whole else session.random_order(draws)
     noise = draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
     rule.start_session(network, draws)
+    disturbed = LearningNoise(network, rule.rates, session.batch_size, draws)
     noisy = bool((session.noise_sd > 0).any())
     weight = min(0.05, 0.05 * session.batch_size / n_stimuli)
     animals = torch.arange(network.n_animals, device=session.targets.device).unsqueeze(1)
@@ -258,11 +260,13 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
         target = session.targets if shown is None else session.targets[animals, shown]
         if noisy:
             stimuli = torch.addcmul(stimuli, session.noise_sd, noise.at(update))
-        activity = forward(network, stimuli)
+        target = disturbed.target(target, update)
+        thinned = disturbed.synapses(network, update)
+        activity = forward(thinned, stimuli, disturbed.units(update))
         choices.append(chosen(activity.output, session.threshold))
         losses.append(loss_per_trial(network, activity.output, target))
-        reached = rule.teaching_signals(network, activity, target, update)
-        rule.update(network, activity, reached, update)
+        reached = rule.teaching_signals(thinned, activity, target, update)
+        rule.update(network, activity, reached, update, disturbed)
         for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
             follow_drive(layer, drive, weight)
             regulate_thresholds(layer, drive, session.homeostasis_rate)

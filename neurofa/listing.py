@@ -16,7 +16,8 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
     Parameters
     ----------
     kind : str, optional
-        ``protocols``, ``rules``, ``overnight``, ``stimuli``, ``analyses``, ``references`` or ``import``; empty for all.
+        ``protocols``, ``rules``, ``noise``, ``overnight``, ``stimuli``, ``analyses``, ``references`` or ``import``;
+        empty for all.
 
     Returns
     -------
@@ -31,6 +32,7 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
     makers = {
         "protocols": _protocols,
         "rules": _rules,
+        "noise": _noise,
         "overnight": _overnight,
         "stimuli": _stimuli,
         "analyses": _analyses,
@@ -40,6 +42,7 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
     titles = {
         "protocols": "Protocols",
         "rules": "Learning rules (teaching signal, pathway, feedback weights)",
+        "noise": "Noise while learning (settings of the rule)",
         "overnight": "Overnight processes",
         "stimuli": "Stimulus sets",
         "analyses": "Analyses",
@@ -66,6 +69,18 @@ def _rules() -> list[tuple[str, str]]:
     return [
         (name, f"({row.teaching_signal}, {row.pathway}, {row.feedback_weights})  {row.equation}  [{row.source}]")
         for name, row in NAMED_RULES.items()
+    ]
+
+
+def _noise() -> list[tuple[str, str]]:
+    """Noise while learning: the setting, what it predicts, and its source."""
+    from neurofa.rule_settings import RuleSettings
+    from neurofa.rules.names import LEARNING_NOISE
+
+    fields = RuleSettings.model_fields
+    return [
+        (f"rule.{name}", f"{fields[name].description} [{fields[name].default:g}]. Predicts {predicts}. [{source}]")
+        for name, (predicts, source) in LEARNING_NOISE.items()
     ]
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from neurofa import seeds
 from neurofa.catalogue import blamed_on
+from neurofa.checking import is_on as is_on
 from neurofa.checking import placed
 from neurofa.errors import ConfigError
 from neurofa.protocol import Protocol
+from neurofa.rules.names import LEARNING_NOISE
 from neurofa.settings import stimulus_set
 from neurofa.stimuli import Stimuli
 
@@ -72,6 +74,7 @@ def _structure(protocol: Protocol) -> str:
         "time": (protocol.network.kind, protocol.network.time_step_ms),
         "thresholds": is_on(protocol.network.active_fraction),
         "gains": is_on(protocol.network.gain_sd),
+        "noise": [is_on(getattr(protocol.rule, name)) for name in (*LEARNING_NOISE, "learning_rate_spread")],
         "pretraining_homeostasis": protocol.network.pretraining_homeostasis,
         "choices": protocol.rule.choices(),
         "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
@@ -84,23 +87,6 @@ def _structure(protocol: Protocol) -> str:
         ],
     }
     return json.dumps(same, sort_keys=True)
-
-
-def is_on(value: float | tuple[float, ...]) -> bool:
-    """
-    Whether any animal has more than 0 of something.
-
-    Parameters
-    ----------
-    value : float or tuple of float
-        One number, or one per animal.
-
-    Returns
-    -------
-    bool
-        True where any is above 0.
-    """
-    return any(number > 0 for number in (value if isinstance(value, tuple) else (value,)))
 
 
 def is_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from neurofa.catalogue import did_you_mean, shipped_folder
 from neurofa.checking import Settings, sentence
 from neurofa.errors import ProtocolError
 from neurofa.observation_settings import ObservationSettings
-from neurofa.rule_settings import NetworkSettings, RuleSettings
+from neurofa.rule_settings import NetworkSettings, RuleSettings, why_noise_illegal
 from neurofa.rules.names import why_illegal
 from neurofa.schedule_settings import ScheduleSettings
 from neurofa.settings import (
@@ -94,6 +94,7 @@ class Protocol(Settings):
                     f"groups.{name}.control_of names no group, got '{control}'; " + did_you_mean(control, self.groups)
                 )
         illegal = why_illegal(self.rule.choices(), len(self.network.hidden), self.network.kind)
+        illegal = illegal or why_noise_illegal(self.rule, self.network)
         if illegal:
             raise ValueError(illegal)
         if self.network.kind == "recurrent" and self.observation.kind == "calcium":

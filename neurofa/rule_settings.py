@@ -5,10 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from neurofa.catalogue import did_you_mean
-from neurofa.checking import PerAnimal, Settings, per_animal
+from neurofa.checking import PerAnimal, Settings, is_on, per_animal
 from neurofa.rules.names import (
     FEEDBACK_WEIGHTS,
     LEARNED_BY,
+    LEARNING_NOISE,
     NAMED_RULES,
     PATHWAYS,
     PATHWAYS_IN_TIME,
@@ -135,6 +136,24 @@ class RuleSettings(Settings):
     feedback_rate: PerAnimal = per_animal(
         0.01, ge=0, lt=1, description="weight mirror: share of F renewed; informative: relative step; per update"
     )
+    unit_dropout: PerAnimal = per_animal(
+        0.0,
+        ge=0,
+        lt=1,
+        description="probability that a hidden unit is silent in a learning trial; others scaled up",
+    )
+    weight_dropout: PerAnimal = per_animal(
+        0.0, ge=0, lt=1, description="the same of a synapse onto the hidden layers, for all trials of an update"
+    )
+    update_noise: PerAnimal = per_animal(
+        0.0, ge=0, description="sd of the noise in the ascent of every weight, before the learning rate; per update"
+    )
+    label_noise: PerAnimal = per_animal(
+        0.0, ge=0, description="sd of the noise on every value of a target, in every learning trial"
+    )
+    learning_rate_spread: PerAnimal = per_animal(
+        0.0, ge=0, description="sd over hidden units of the log of their learning rate (mean 1)"
+    )
 
     @model_validator(mode="after")
     def _check_choices(self) -> Self:
@@ -152,6 +171,11 @@ class RuleSettings(Settings):
                     f"{choice} belongs to feedback_weights '{needed}', but this rule has '{feedback}'; "
                     f"leave it out, or set feedback_weights to {needed}"
                 )
+        if self.optimiser == "adam" and is_on(self.learning_rate_spread):
+            raise ValueError(
+                "learning_rate_spread has no effect with optimiser adam, which makes all steps equal; "
+                "set optimiser to gradient or momentum, or learning_rate_spread to 0"
+            )
         return self
 
     def choices(self) -> Choices:
@@ -172,3 +196,28 @@ class RuleSettings(Settings):
             network_units=self.network_units,
             online=self.online,
         )
+
+
+def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
+    """
+    Reason why noise while learning does not go with a network.
+
+    Parameters
+    ----------
+    rule, network : RuleSettings, NetworkSettings
+        Tables of one protocol.
+
+    Returns
+    -------
+    str
+        What contradicts what and how to mend it; empty where all is well.
+    """
+    for name in (*LEARNING_NOISE, "learning_rate_spread"):
+        if network.kind == "recurrent" and is_on(getattr(rule, name)):
+            return f"rule.{name} is for feedforward networks; set it to 0, or network.kind to feedforward"
+    if network.loss == "cross_entropy" and is_on(rule.label_noise):
+        return (
+            "rule.label_noise makes targets that are no probabilities, which network.loss cross_entropy needs; "
+            "set network.loss to squared_error, or rule.label_noise to 0"
+        )
+    return ""

@@ -82,6 +82,10 @@ def rates(n_animals: int = 3, dtype: torch.dtype = torch.float64, **numbers: flo
         "network_scale": 1.0,
         "feedback_decay": 0.01,
         "feedback_rate": 0.05,
+        "unit_dropout": 0.0,
+        "weight_dropout": 0.0,
+        "update_noise": 0.0,
+        "label_noise": 0.0,
     } | numbers
     return Rates(**{name: torch.full((n_animals, 1, 1), value, dtype=dtype) for name, value in values.items()})
 

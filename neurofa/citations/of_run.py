@@ -14,7 +14,7 @@ from neurofa.errors import RunFolderError
 from neurofa.members import is_number, is_on
 from neurofa.protocol import Protocol
 from neurofa.recording import RECORDING_STORE, load_recording
-from neurofa.rules.names import NAMED_RULES, NamedRule
+from neurofa.rules.names import LEARNING_NOISE, NAMED_RULES, NamedRule
 from neurofa.run_folder import PROTOCOL_FILE, read_protocol
 from neurofa.settings import overnight_process, stimulus_set
 
@@ -113,6 +113,9 @@ def _of_group(own: Protocol) -> list[tuple[str, str]]:
     found = _of_rule(own)
     if own.rule.optimiser in _OPTIMISERS:
         found.append((_OPTIMISERS[own.rule.optimiser], f"optimiser {own.rule.optimiser}"))
+    for name, (_, source) in LEARNING_NOISE.items():
+        if is_on(getattr(own.rule, name)):
+            found += [(doi, f"noise while learning, rule.{name}") for doi in identifiers(source)]
     show = stimulus_set(own.stimuli.kind, own.stimuli.folder)
     unused = _SMALL_DIGITS if own.stimuli.parameters().get("mnist_folder") else _MNIST
     shown = [doi for doi in _sources(show) if own.stimuli.kind != "digits" or doi != unused]

@@ -4,6 +4,7 @@ import numpy as np
 
 from neurofa.compiled import layout as at
 from neurofa.compiled.compiling import compiled, copy, fill, piece
+from neurofa.compiled.noise import disturb_ascent
 from neurofa.compiled.products import gather, onward
 from neurofa.rules.optimisers import EPSILON, FIRST_DECAY, MOMENTUM, SECOND_DECAY
 
@@ -31,10 +32,11 @@ def change(blas, plan, common, n_trials, state, numbers, stream, desk):
     share = desk.dtype.type(1) / desk.dtype.type(n_trials)
     for layer in range(plan.shape[0]):
         rate = learning_rate(plan, common, layer, n_trials, numbers, desk)
-        if common[at.OPTIMISER] == at.GRADIENT:
+        disturbed = plan[layer, at.SYNAPSE_STREAM] >= 0 or plan[layer, at.UPDATE_STREAM] >= 0
+        if common[at.OPTIMISER] == at.GRADIENT and not disturbed:
             _plain_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
         else:
-            _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
+            _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, stream, desk)
         follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
         if follows and common[at.LEARNED_BY] == at.WEIGHT_MIRROR:
             _mirror(blas, plan, common, layer, state, numbers, stream, desk)
@@ -72,8 +74,8 @@ def _plain_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk)
 
 
 @compiled
-def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, desk):
-    """Step of the weights with momentum or Adam, and what Kolen and Pollack's feedback weights do with it."""
+def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, stream, desk):
+    """Step of the weights with momentum, Adam or noise, and what Kolen and Pollack's feedback weights do with it."""
     post, pre, matrix = plan[layer, at.POST], plan[layer, at.PRE], common[at.MATRIX]
     delta, rates, turned = plan[layer, at.DELTA], plan[layer, at.RATES], plan[layer, at.TURNED]
     one, zero = desk.dtype.type(1), desk.dtype.type(0)
@@ -82,6 +84,7 @@ def _optimised_step(blas, plan, common, layer, n_trials, rate, state, numbers, d
     else:
         share = one / desk.dtype.type(n_trials)
         gather(blas, turned, n_trials, post, pre, share, desk, delta, desk, rates, zero, desk, matrix)
+    disturb_ascent(plan, layer, numbers, stream, piece(desk, matrix, post * pre))
     _climb(plan, common, layer, at.WEIGHTS, at.WEIGHTS_FIRST, rate, state, piece(desk, matrix, post * pre))
     follows = layer > 0 and plan[layer - 1, at.FED_BACK] and common[at.FEEDBACK_KIND] == at.LEARNED
     if follows and common[at.LEARNED_BY] == at.KOLEN_POLLACK:

@@ -8,6 +8,7 @@ from neurofa.compiled import layout as at
 from neurofa.compiled.blocks import add_pending, begin_block, end_block, keep
 from neurofa.compiled.changes import change
 from neurofa.compiled.compiling import borrowed, compiled, copy, fingerprint, kept, piece
+from neurofa.compiled.noise import drop_synapses, drop_units, put_back_synapses, scale_teaching
 from neurofa.compiled.responses import activate, drive_layer, follow_drive, prepare
 from neurofa.compiled.teaching import report, teach
 
@@ -26,25 +27,31 @@ def show(plan, common, first, start, stop, numbers, stimuli, targets, order, str
             noise, sd = piece(streams, place, n_inputs), numbers[at.NOISE_SD]
             for unit in range(n_inputs):
                 inputs[unit] += sd * noise[unit]
-        copy(
-            piece(targets, shown * n_outputs, n_outputs), piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)
-        )
+        target = piece(desk, common[at.TARGET] + trial * n_outputs, n_outputs)
+        copy(piece(targets, shown * n_outputs, n_outputs), target)
+        if common[at.LABEL_STREAM] >= 0:
+            update = start - first + trial // n_trials
+            place = update * streams.shape[1] + common[at.LABEL_STREAM] + trial % n_trials * n_outputs
+            labels, size = piece(streams, place, n_outputs), numbers[at.LABEL_NOISE]
+            for unit in range(n_outputs):
+                target[unit] += size * labels[unit]
 
 
 @compiled
-def respond(blas, plan, common, state, numbers, desk):
+def respond(blas, plan, common, state, numbers, stream, desk):
     """Rates of all layers, then what the drive alone changes."""
     last, n_trials = plan.shape[0] - 1, common[at.BATCH]
     for layer in range(last):
         prepare(plan, layer, state, desk)
         drive_layer(blas, plan, common, layer, n_trials, state, desk)
         activate(plan, common, layer, n_trials, desk)
+        drop_units(plan, layer, n_trials, numbers, stream, desk)
         follow_drive(plan, layer, n_trials, state, numbers, desk)
     drive_layer(blas, plan, common, last, n_trials, state, desk)
 
 
 @compiled
-def respond_in_block(blas, plan, here, common, trial, n_trials, state, numbers, desk):
+def respond_in_block(blas, plan, here, common, trial, n_trials, state, numbers, stream, desk):
     """Do the same for one trial of a block, the drive of the first layer being there."""
     last = plan.shape[0] - 1
     for layer in range(last + 1):
@@ -54,6 +61,7 @@ def respond_in_block(blas, plan, here, common, trial, n_trials, state, numbers, 
         if layer < last:
             prepare(plan, layer, state, desk)
             activate(here, common, layer, 1, desk)
+            drop_units(here, layer, 1, numbers, stream, desk)
             follow_drive(here, layer, 1, state, numbers, desk)
 
 
@@ -62,12 +70,15 @@ def live_one(blas, plan, common, first, stop, state, numbers, stimuli, targets, 
     """Updates of one animal from the first to before the last; streams start at the first."""
     n_trials = common[at.BATCH]
     for update in range(first, stop):
-        if update == first or common[at.NOISY] or not common[at.ALL_SHOWN]:
+        if update == first or common[at.NOISY] or common[at.LABEL_STREAM] >= 0 or not common[at.ALL_SHOWN]:
             show(plan, common, first, update, update + 1, numbers, stimuli, targets, order, streams, desk)
         stream = piece(streams, (update - first) * streams.shape[1], streams.shape[1])
-        respond(blas, plan, common, state, numbers, desk)
+        drop_synapses(plan, state, numbers, stream, desk)
+        respond(blas, plan, common, state, numbers, stream, desk)
         losses[update] = report(plan, common, n_trials, numbers, desk, piece(choices, update * n_trials, n_trials))
         teach(blas, plan, plan, common, 0, n_trials, state, numbers, stream, desk)
+        put_back_synapses(plan, state, desk)
+        scale_teaching(plan, n_trials, state, desk)
         change(blas, plan, common, n_trials, state, numbers, stream, desk)
 
 
@@ -101,9 +112,10 @@ def live_one_by_blocks(
         for trial in range(n_trials):
             update = start + trial
             stream = piece(streams, (update - first) * streams.shape[1], streams.shape[1])
-            respond_in_block(blas, plan, here, shared, trial, n_trials, state, numbers, desk)
+            respond_in_block(blas, plan, here, shared, trial, n_trials, state, numbers, stream, desk)
             losses[update] = report(here, shared, 1, numbers, desk, piece(choices, update, 1))
             teach(blas, plan, here, shared, trial, 1, state, numbers, stream, desk)
+            scale_teaching(here, 1, state, desk)
             keep(plan, here, shared, trial, numbers, desk)
         end_block(blas, plan, n_trials, state, desk)
 

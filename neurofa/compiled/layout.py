@@ -17,19 +17,24 @@ OUTPUT_GAIN_FIRST, OUTPUT_GAIN_SECOND, OUTPUT_GAIN_STEPS = range(26, 29)
 RATES, DRIVE, VALUE, SLOPE, SENT, DELTA, SHIFT, SCALE, SPREAD, STREAM = range(29, 39)
 #: column of the plan: start of (trial, unit) on the desk, what trials of a block change (see `neurofa.compiled.blocks`)
 KEPT = 39
-N_COLUMNS = 40
+#: columns of the plan: start of each unit's learning rate in the state, of the whole weights on the desk while some of
+#: them are dropped, and of what streams bring for units, synapses and the ascent of the weights; -1 = nothing
+PLASTICITY, WHOLE, UNIT_STREAM, SYNAPSE_STREAM, UPDATE_STREAM = range(40, 45)
+N_COLUMNS = 45
 
 #: columns of the common table
 BATCH, N_STIMULI, ALL_SHOWN, NOISY, ACTIVATION, LOSS, SIGNAL_KIND, PATHWAY, FEEDBACK_KIND, ONE_AS_SLOPE = range(10)
 MAGNITUDES, LEARNED_BY, OPTIMISER, NETWORK_UNITS, TARGET, SIGNAL, MATRIX, MIDDLE, VECTOR, BLOCK = range(10, 20)
 BY_THRESHOLD, PRIVATE, OVERLAP = range(20, 23)
-N_COMMON = 23
+#: start of what a stream brings for the targets; -1 = nothing
+LABEL_STREAM = 23
+N_COMMON = 24
 
 #: columns of the numbers of an animal
 HIDDEN_RATE, READOUT_RATE, STEP_BOUND, TARGET_SCALE, NOISE_AMPLITUDE, WALK, FEEDBACK_SCALE = range(7)
 FEEDBACK_DECAY, FEEDBACK_RATE, NOISE_SD, HOMEOSTASIS_RATE, MOMENT_WEIGHT, SMALLEST, SMALLEST_FRACTION = range(7, 14)
-REPORT_THRESHOLD = 14
-N_NUMBERS = 15
+REPORT_THRESHOLD, UNIT_DROPOUT, WEIGHT_DROPOUT, UPDATE_NOISE, LABEL_NOISE = range(14, 19)
+N_NUMBERS = 19
 
 #: codes in the common table are places in these
 ACTIVATIONS = ("tanh", "relu", "softplus", "identity")

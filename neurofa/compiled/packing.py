@@ -10,6 +10,7 @@ from torch import Tensor
 from neurofa.compiled import layout as at
 from neurofa.networks import Network
 from neurofa.networks.homeostasis import SMALLEST_FRACTION
+from neurofa.rules.learning_noise import is_on
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rates
 
@@ -26,6 +27,7 @@ _VECTORS = {
     at.TARGET_ACTIVE: "target_active",
     at.FEEDBACK_HIDDEN: "feedback_hidden",
     at.OUTPUT_GAIN: "output_gain",
+    at.PLASTICITY: "plasticity",
 }
 _REMEMBERED = {at.WEIGHTS_FIRST: "weights", at.BIAS_FIRST: "bias", at.OUTPUT_GAIN_FIRST: "output_gain"}
 _OF_READOUT = {at.TARGET_SUM: "target_sum", at.TARGET_COUNT: "target_count", at.PERFORMANCE: "performance"}
@@ -90,7 +92,7 @@ def pack(network: Network, choices: Choices, rates: Rates, session: "Session") -
         With copies of all that learning changes.
     """
     plan = np.full((len(network.layers), at.N_COLUMNS), -1, dtype=np.int64)
-    common = _common(network, choices, session)
+    common = _common(network, choices, rates, session)
     stored = _lay_out_state(network, choices, plan)
     size = max(start + tensor[0].numel() for tensor, start, _ in stored)
     precision = network.layers[0].weights.numpy().dtype
@@ -98,11 +100,11 @@ def pack(network: Network, choices: Choices, rates: Rates, session: "Session") -
     for tensor, start, turned in stored:
         given = tensor.transpose(1, 2) if turned else tensor
         torch.from_numpy(states)[:, start : start + tensor[0].numel()] = given.reshape(network.n_animals, -1)
-    desk = np.zeros(_lay_out_desk(plan, common, choices), dtype=precision)
+    desk = np.zeros(_lay_out_desk(plan, common, choices, rates), dtype=precision)
     return Packed(plan, common, states, _numbers(network, rates, session), desk, stored)
 
 
-def _common(network: Network, choices: Choices, session: "Session") -> np.ndarray:
+def _common(network: Network, choices: Choices, rates: Rates, session: "Session") -> np.ndarray:
     """Table of what all layers share; places on the desk come later."""
     common = np.zeros(at.N_COMMON, dtype=np.int64)
     common[at.BATCH] = session.batch_size
@@ -121,11 +123,12 @@ def _common(network: Network, choices: Choices, session: "Session") -> np.ndarra
     common[at.NETWORK_UNITS] = choices.network_units
     common[at.BY_THRESHOLD] = session.threshold is not None
     common[at.PRIVATE] = network.private
-    common[at.BLOCK] = trials_per_block(network, choices, session)
+    common[at.LABEL_STREAM] = -1
+    common[at.BLOCK] = trials_per_block(network, choices, rates, session)
     return common
 
 
-def trials_per_block(network: Network, choices: Choices, session: "Session") -> int:
+def trials_per_block(network: Network, choices: Choices, rates: Rates, session: "Session") -> int:
     """
     How many trials are learned as one block, see `neurofa.compiled.blocks`.
 
@@ -135,6 +138,8 @@ def trials_per_block(network: Network, choices: Choices, session: "Session") -> 
         The networks.
     choices : Choices
         Of the rule.
+    rates : Rates
+        Numbers of the rule.
     session : Session
         What is shown.
 
@@ -145,6 +150,7 @@ def trials_per_block(network: Network, choices: Choices, session: "Session") -> 
         needs to see the weights.
     """
     alone = any(layer.output_gain is not None for layer in network.layers) or network.private
+    alone = alone or is_on(rates.weight_dropout) or is_on(rates.update_noise)
     if session.batch_size > 1 or alone or choices.optimiser != "gradient":
         return 1
     return _BLOCK if choices.feedback_weights in _BY_BLOCKS else 1
@@ -164,6 +170,10 @@ def _numbers(network: Network, rates: Rates, session: "Session") -> np.ndarray:
         at.FEEDBACK_RATE: rates.feedback_rate,
         at.NOISE_SD: session.noise_sd,
         at.HOMEOSTASIS_RATE: session.homeostasis_rate,
+        at.UNIT_DROPOUT: rates.unit_dropout,
+        at.WEIGHT_DROPOUT: rates.weight_dropout,
+        at.UPDATE_NOISE: rates.update_noise,
+        at.LABEL_NOISE: rates.label_noise,
     }
     dtype = network.layers[0].weights.dtype
     numbers = torch.zeros(network.n_animals, at.N_NUMBERS, dtype=dtype)
@@ -215,7 +225,7 @@ def _lay_out_state(network: Network, choices: Choices, plan: np.ndarray) -> list
     return stored
 
 
-def _lay_out_desk(plan: np.ndarray, common: np.ndarray, choices: Choices) -> int:
+def _lay_out_desk(plan: np.ndarray, common: np.ndarray, choices: Choices, rates: Rates) -> int:
     """Give all that lives for one update its place on the desk; returns how large the desk is."""
     free = 0
 
@@ -240,7 +250,10 @@ def _lay_out_desk(plan: np.ndarray, common: np.ndarray, choices: Choices) -> int
     sizes = [1]
     if choices.feedback_weights in ("noisy", "sign"):
         sizes += [int(row[at.POST] * row[at.SIGNALS]) for row in plan[:-1]]
-    if choices.optimiser != "gradient":
+    if is_on(rates.weight_dropout):
+        for row in plan[:-1]:
+            row[at.WHOLE] = room(int(row[at.POST] * row[at.PRE]))
+    if choices.optimiser != "gradient" or is_on(rates.weight_dropout) or is_on(rates.update_noise):
         sizes += [int(row[at.POST] * row[at.PRE]) for row in plan]
     common[at.MATRIX] = room(max(sizes))
     common[at.MIDDLE] = room(n_trials * int(common[at.NETWORK_UNITS]))

@@ -16,6 +16,7 @@ from neurofa.compiled.packing import Packed, pack
 from neurofa.compiled.products import blas_addresses
 from neurofa.draws import Draws, draw
 from neurofa.networks import Network
+from neurofa.rules.learning_noise import is_on
 from neurofa.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class _Streams:
                 size = int(row[at.POST]) if kind == "learned" else int(row[at.POST] * row[at.SIGNALS])
                 row[at.STREAM] = self._width
                 self._add(draws, (name, number), size, numbers)
+        self._add_learning_noise(packed, rule, session, draws)
         #: updates per block
         self.length = session.n_updates
         if self._width:
@@ -172,6 +174,24 @@ class _Streams:
             # whole blocks of trials, so that rounding does not depend on how many are drawn at once
             block = int(packed.common[at.BLOCK])
             self.length = max(1, length // block) * block
+
+    def _add_learning_noise(self, packed: Packed, rule: Rule, session: "Session", draws: Draws) -> None:
+        """Add the streams of `neurofa.rules.learning_noise`."""
+        rates, n_trials, last = rule.rates, session.batch_size, len(packed.plan) - 1
+        kinds: list[tuple[str, Tensor, int, Literal["normal", "uniform"]]] = [
+            ("unit dropout", rates.unit_dropout, at.UNIT_STREAM, "uniform"),
+            ("weight dropout", rates.weight_dropout, at.SYNAPSE_STREAM, "uniform"),
+            ("update noise", rates.update_noise, at.UPDATE_STREAM, "normal"),
+        ]
+        for name, amount, column, kind in kinds:
+            for number, row in enumerate(packed.plan):
+                if is_on(amount) and (number < last or column == at.UPDATE_STREAM):
+                    row[column] = self._width
+                    size = int(row[at.POST]) * (n_trials if column == at.UNIT_STREAM else int(row[at.PRE]))
+                    self._add(draws, (name, number), size, kind)
+        if is_on(rates.label_noise):
+            packed.common[at.LABEL_STREAM] = self._width
+            self._add(draws, ("label noise",), n_trials * int(packed.plan[last, at.POST]), "normal")
 
     def _add(self, draws: Draws, purpose: tuple[str | int, ...], size: int, kind: Literal["normal", "uniform"]) -> None:
         """Add one stream."""

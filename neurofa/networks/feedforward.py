@@ -5,7 +5,7 @@ trainable output gain where it has one. The last layer is the readout: no thresh
 error) or softmax (cross-entropy).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -54,6 +54,8 @@ class Layer:
         (animal, feedback unit, signal): first stage of a feedback network.
     output_gain : torch.Tensor or None
         (animal, 1): trainable gain of all rates of the layer.
+    plasticity : torch.Tensor or None
+        (animal, post): learning rate of each unit, relative; None = 1.
     """
 
     weights: Tensor
@@ -67,6 +69,7 @@ class Layer:
     feedback: Tensor | None = None
     feedback_hidden: Tensor | None = None
     output_gain: Tensor | None = None
+    plasticity: Tensor | None = None
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """
@@ -192,6 +195,8 @@ class Activity:
         (animal, trial, unit): the activation before the gain, per hidden layer.
     output : torch.Tensor
         (animal, trial, output): after the softmax where the loss is cross-entropy.
+    dropout : list of torch.Tensor
+        (animal, trial, unit): what the rates and their slopes are multiplied by, per hidden layer; empty = 1.
     """
 
     rates: list[Tensor]
@@ -199,9 +204,10 @@ class Activity:
     drives: list[Tensor]
     values: list[Tensor]
     output: Tensor
+    dropout: Sequence[Tensor] = ()
 
 
-def forward(network: Network, stimuli: Tensor) -> Activity:
+def forward(network: Network, stimuli: Tensor, dropout: Sequence[Tensor] = ()) -> Activity:
     """
     Rates of all layers for given stimuli.
 
@@ -211,13 +217,15 @@ def forward(network: Network, stimuli: Tensor) -> Activity:
         The networks.
     stimuli : torch.Tensor
         (animal, trial, input).
+    dropout : sequence of torch.Tensor, optional
+        See `Activity`.
 
     Returns
     -------
     Activity
         Everything that learning needs of the forward pass.
     """
-    activity = Activity([stimuli], [], [], [], stimuli)
+    activity = Activity([stimuli], [], [], [], stimuli, dropout)
     for number, layer in enumerate(network.layers[:-1]):
         private = network.private and number == 0
         # a copy: what is seen of this pass later must not change with the weights
@@ -226,7 +234,7 @@ def forward(network: Network, stimuli: Tensor) -> Activity:
         activity.drives.append(drive)
         activity.inputs.append(given)
         activity.values.append(value)
-        activity.rates.append(rate)
+        activity.rates.append(rate * dropout[number] if dropout else rate)
     output = propagate(network.layers[-1], activity.rates[-1])
     activity.output = torch.softmax(output, dim=-1) if network.loss == "cross_entropy" else output
     return activity

@@ -146,6 +146,26 @@ NAMED_RULES: dict[str, NamedRule] = {
     ),
 }
 
+#: settings of a rule that are noise while learning: what each predicts, and its source
+LEARNING_NOISE: dict[str, tuple[str, str]] = {
+    "unit_dropout": (
+        "drift by change among solutions that tolerate silent units; units that respond drift within what codes",
+        "Aitken 2022, 10.1371/journal.pcbi.1010716",
+    ),
+    "weight_dropout": (
+        "the same by change among solutions that tolerate failing synapses",
+        "Aitken 2022, 10.1371/journal.pcbi.1010716",
+    ),
+    "update_noise": (
+        "diffusion along solutions of equal error, then fewer and fewer active units",
+        "Ratzon 2024, 10.7554/eLife.90069; Pashakhanloo & Koulakov 2023, arXiv 2302.02563",
+    ),
+    "label_noise": (
+        "diffusion that goes on at zero error, in proportion to experience",
+        "Ratzon 2024, 10.7554/eLife.90069; Pashakhanloo & Koulakov 2023, arXiv 2302.02563",
+    ),
+}
+
 
 def why_illegal(choices: Choices, n_hidden: int, kind: str = "feedforward") -> str:
     """

@@ -56,7 +56,7 @@ def derivative(network: Network, activity: Activity, number: int) -> Tensor:
         (animal, trial, unit).
     """
     value = DERIVATIVES[network.activation](activity.inputs[number], activity.values[number])
-    return scaled_by_gains(network.layers[number], value)
+    return _scaled(network, activity, number, value)
 
 
 def one(network: Network, activity: Activity, number: int) -> Tensor:
@@ -77,7 +77,13 @@ def one(network: Network, activity: Activity, number: int) -> Tensor:
     torch.Tensor
         (animal, trial, unit).
     """
-    return scaled_by_gains(network.layers[number], torch.ones_like(activity.values[number]))
+    return _scaled(network, activity, number, torch.ones_like(activity.values[number]))
+
+
+def _scaled(network: Network, activity: Activity, number: int, value: Tensor) -> Tensor:
+    """Slope times the gains of the layer, and nothing where a unit was dropped."""
+    scaled = scaled_by_gains(network.layers[number], value)
+    return scaled * activity.dropout[number] if activity.dropout else scaled
 
 
 def layerwise(

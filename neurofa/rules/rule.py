@@ -10,6 +10,7 @@ from neurofa.networks import Activity, Network
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import following_feedback as following
 from neurofa.rules import optimisers
+from neurofa.rules.learning_noise import LearningNoise
 from neurofa.rules.names import Choices
 from neurofa.rules.pathways import PATHWAYS, SLOPES, Reached
 from neurofa.rules.teaching_signals import TEACHING_SIGNALS
@@ -30,6 +31,8 @@ class Rates:
         (animal, 1, 1): a plain step of the readout is at most this / its summed squared inputs; infinite = no bound.
     target_scale, noise_amplitude, walk_per_update, feedback_scale, network_scale, feedback_decay, feedback_rate
         (animal, 1, 1): see `neurofa.rule_settings.RuleSettings`.
+    unit_dropout, weight_dropout, update_noise, label_noise
+        (animal, 1, 1): see `neurofa.rules.learning_noise`.
     """
 
     hidden: Tensor
@@ -42,6 +45,10 @@ class Rates:
     network_scale: Tensor
     feedback_decay: Tensor
     feedback_rate: Tensor
+    unit_dropout: Tensor
+    weight_dropout: Tensor
+    update_noise: Tensor
+    label_noise: Tensor
 
     def animals(self, start: int, stop: int) -> "Rates":
         """
@@ -164,7 +171,14 @@ class Rule:
         sent, deltas = self._pathway(network, activity, signal, self.feedback, self._slope, update)
         return Reached(sent, [*deltas, own_error])
 
-    def update(self, network: Network, activity: Activity, reached: Reached, update: int = 0) -> None:
+    def update(
+        self,
+        network: Network,
+        activity: Activity,
+        reached: Reached,
+        update: int = 0,
+        noise: LearningNoise | None = None,
+    ) -> None:
         """
         Change weights, biases and output gains in place: dW_l = rate * mean over trials of delta_l r_(l-1)^T.
 
@@ -178,22 +192,31 @@ class Rule:
             From `teaching_signals`.
         update : int
             Number of the update within the session.
+        noise : LearningNoise, optional
+            Of the session.
         """
         n_trials = activity.output.shape[1]
+        disturbed = noise is not None and noise.disturbs_ascent
         last = len(network.layers) - 1
         fed_back = self.fed_back_layers(network)
         for number, (layer, delta) in enumerate(zip(network.layers, reached.deltas, strict=True)):
             rate = self.rates.hidden
+            if layer.plasticity is not None:
+                delta = delta * layer.plasticity.unsqueeze(1)
             if number == last:
                 rate = self._readout_rate(activity.rates[number], n_trials)
             if number == 0 and network.private:
                 # every stimulus has synapses of its own: there is nothing to average over
                 ascent = delta.transpose(1, 2)
+                if noise is not None and disturbed:
+                    ascent = noise.ascent(number, ascent, update)
                 layer.weights += self._optimiser(network, "weights 0", ascent, rate)
-            elif self._fused:
+            elif self._fused and not disturbed:
                 layer.weights.baddbmm_((delta * (rate / n_trials)).transpose(1, 2), activity.rates[number])
             else:
                 ascent = torch.bmm(delta.transpose(1, 2), activity.rates[number]) / n_trials
+                if noise is not None and disturbed:
+                    ascent = noise.ascent(number, ascent, update)
                 change = self._optimiser(network, f"weights {number}", ascent, rate)
                 layer.weights += change
                 if number - 1 in fed_back:
@@ -202,6 +225,7 @@ class Rule:
                 layer.bias += self._optimiser(network, f"bias {number}", delta.mean(1), rate[:, 0])
             if layer.output_gain is not None:
                 value = activity.values[number] if layer.gain is None else activity.values[number] * layer.gain[:, None]
+                value = value * activity.dropout[number] if activity.dropout else value
                 ascent = (reached.sent[number] * value).sum(2).mean(1, keepdim=True)
                 layer.output_gain += self._optimiser(network, f"output_gain {number}", ascent, rate[:, 0])
 

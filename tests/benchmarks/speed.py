@@ -15,7 +15,7 @@ from neurofa.compiled.products import blas_addresses, gather, onward
 from neurofa.draws import Draws
 from neurofa.learning import Learned, Session, learn_session
 from neurofa.networks import Layer, Network
-from neurofa.rules.names import NAMED_RULES, Choices
+from neurofa.rules.names import LEARNING_NOISE, NAMED_RULES, Choices
 from neurofa.rules.rule import Rates, Rule
 
 SIZES = {"small": (20, 64, 10), "medium": (100, 200, 10), "large": (784, 500, 500, 10)}
@@ -56,6 +56,7 @@ def cohort(name: str, n_animals: int, *, everything: bool, device: str = "cpu") 
 def numbers(n_animals: int, device: str = "cpu") -> Rates:
     """Numbers of the rule, small enough that nothing explodes."""
     given = dict.fromkeys(Rates.__dataclass_fields__, 0.01) | {"hidden": 1e-3, "readout": 1e-3, "feedback_scale": 1.0}
+    given |= dict.fromkeys(LEARNING_NOISE, 0.0)
     return Rates(**{name: torch.full((n_animals, 1, 1), value, device=device) for name, value in given.items()})
 
 
