@@ -6,9 +6,16 @@ from neurofa.measures.alignment import angle_weights_feedback_deg as angle_weigh
 from neurofa.measures.alignment import half_change_step as half_change_step
 from neurofa.measures.angles import angle_procrustes_deg as angle_procrustes_deg
 from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
+from neurofa.measures.ceilings import correct_for_noise as correct_for_noise
+from neurofa.measures.ceilings import noise_ceiling as noise_ceiling
+from neurofa.measures.ceilings import spearman_brown as spearman_brown
 from neurofa.measures.courses import MONITORS as MONITORS
 from neurofa.measures.courses import courses_of_learning as courses_of_learning
 from neurofa.measures.courses import steps_of_learning as steps_of_learning
+from neurofa.measures.decay_models import DecayComparison as DecayComparison
+from neurofa.measures.decay_models import DecayFit as DecayFit
+from neurofa.measures.decay_models import compare_decay_forms as compare_decay_forms
+from neurofa.measures.decay_models import fit_decay as fit_decay
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
 from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
 from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal
@@ -33,6 +40,9 @@ from neurofa.measures.fits import ExponentialFit as ExponentialFit
 from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
 from neurofa.measures.fits import decay_time_constants as decay_time_constants
 from neurofa.measures.fits import fit_exponential as fit_exponential
+from neurofa.measures.gain import GainAndTurn as GainAndTurn
+from neurofa.measures.gain import gain_and_turn as gain_and_turn
+from neurofa.measures.gain import gain_and_turn_noise_corrected as gain_and_turn_noise_corrected
 from neurofa.measures.geometry import DriftVectors as DriftVectors
 from neurofa.measures.geometry import angle_between_population_vectors_deg as angle_between_population_vectors_deg
 from neurofa.measures.geometry import drift_magnitude as drift_magnitude
@@ -44,7 +54,12 @@ from neurofa.measures.information import LinearReadout as LinearReadout
 from neurofa.measures.information import best_linear_readout as best_linear_readout
 from neurofa.measures.information import target_information_binned as target_information_binned
 from neurofa.measures.information import target_information_gaussian as target_information_gaussian
+from neurofa.measures.map_switching import MapSwitching as MapSwitching
+from neurofa.measures.map_switching import TrialSimilarity as TrialSimilarity
+from neurofa.measures.map_switching import detect_map_switching as detect_map_switching
+from neurofa.measures.map_switching import similarity_of_trials as similarity_of_trials
 from neurofa.measures.maps import SessionMaps as SessionMaps
+from neurofa.measures.maps import SessionReader as SessionReader
 from neurofa.measures.maps import session_maps as session_maps
 from neurofa.measures.neighbours import target_information_neighbours as target_information_neighbours
 from neurofa.measures.noise_corrected import (
@@ -56,7 +71,16 @@ from neurofa.measures.noise_corrected import (
 from neurofa.measures.noise_corrected import (
     tuning_curve_correlation_noise_corrected as tuning_curve_correlation_noise_corrected,
 )
+from neurofa.measures.ordinal import DayDecoding as DayDecoding
+from neurofa.measures.ordinal import OrdinalDecoding as OrdinalDecoding
+from neurofa.measures.ordinal import decode_day as decode_day
+from neurofa.measures.ordinal import decode_order as decode_order
 from neurofa.measures.parallel import each_animal as each_animal
+from neurofa.measures.permutations import PermutationNull as PermutationNull
+from neurofa.measures.permutations import null_of_session_order as null_of_session_order
+from neurofa.measures.permutations import null_of_trial_labels as null_of_trial_labels
+from neurofa.measures.permutations import null_of_unit_identity as null_of_unit_identity
+from neurofa.measures.permutations import permutation_null as permutation_null
 from neurofa.measures.proportions import ProportionInterval as ProportionInterval
 from neurofa.measures.proportions import proportion_and_interval as proportion_and_interval
 from neurofa.measures.statistics import CurveByLag as CurveByLag
@@ -66,6 +90,8 @@ from neurofa.measures.statistics import curves_of_animals as curves_of_animals
 from neurofa.measures.statistics import mean_and_interval as mean_and_interval
 from neurofa.measures.statistics import mean_by_lag as mean_by_lag
 from neurofa.measures.statistics import pairs_by_lag as pairs_by_lag
+from neurofa.measures.time_and_experience import TimeAndExperience as TimeAndExperience
+from neurofa.measures.time_and_experience import time_and_experience as time_and_experience
 from neurofa.measures.variational import DriftAndSpaces as DriftAndSpaces
 from neurofa.measures.variational import VariationalSpace as VariationalSpace
 from neurofa.measures.variational import compare_variational_spaces as compare_variational_spaces
