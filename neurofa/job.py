@@ -216,7 +216,9 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
     )
     if protocol is not None and "drift_over_days" in measured:
         _tell(progress, "comparing with references")
-        write_scorecard(folder, scorecard_of_tables(measured["drift_over_days"], reference_settings(folder)))
+        settings, recording = reference_settings(folder), load_recording(folder)
+        card = scorecard_of_tables(measured["drift_over_days"], settings, recording=recording)
+        write_scorecard(folder, card)
 
 
 def import_run(

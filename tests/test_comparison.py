@@ -209,11 +209,17 @@ def test_published_statistics_of_equal_definition_area_and_lag_get_a_verdict():
     measured = measured_from({PV: {2.0: 0.60}})
     card = published_scorecard(measured, statistic(), area="CA1", species="mouse")
     assert card["verdict"].tolist() == ["inside"]
-    assert "not a 95 % interval" in card["reason"].iloc[0]
     assert card["group"].tolist() == ["walk"]
-    assert published_scorecard(measured, statistic(upper=0.58), area="CA1", species="mouse")["verdict"].tolist() == [
-        "above"
-    ]
+    # printed: 0.55 - 0.05 and 0.55 + 0.07 are one standard error of five mice
+    assert card["lower"].iloc[0] == pytest.approx(0.55 - 2.7764 * 0.05, abs=1e-4)
+    assert card["upper"].iloc[0] == pytest.approx(0.55 + 2.7764 * 0.07, abs=1e-4)
+    assert "Student's t from the printed standard error (n = 5)" in card["reason"].iloc[0]
+    assert card["published_n"].tolist() == ["5 animals; cells and repeats not stated"]
+    narrow = published_scorecard(measured, statistic(lower=0.54, upper=0.56), area="CA1", species="mouse")
+    assert narrow["verdict"].tolist() == ["above"]
+    spread = published_scorecard(measured, statistic(interval_kind="spread"), area="CA1", species="mouse").iloc[0]
+    assert (spread["lower"], spread["upper"], spread["interval_kind"]) == (0.50, 0.62, "spread")
+    assert "not a confidence interval: inside means as a typical single animal" in spread["reason"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """A run held against recorded animals, published statistics or another run."""
 
 from neurofa.comparison.files import read_scorecard, reference_settings, write_scorecard
+from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.runs import compare, curves_of_recording, one_animal, scorecard_of_tables
+from neurofa.comparison.sizes import Sizes, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import (
     COLUMNS,
     CURVE_KINDS,
@@ -14,7 +16,6 @@ from neurofa.comparison.verdicts import (
     curve_scorecard,
     curves_by_lag,
     pooled_spread,
-    published_scorecard,
     verdict,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "INTERPRETATION",
     "MEASURED_DEFINITIONS",
     "NOISE_CORRECTED",
+    "Sizes",
     "VERDICTS",
     "compare",
     "count_inside",
@@ -37,6 +39,9 @@ __all__ = [
     "read_scorecard",
     "reference_settings",
     "scorecard_of_tables",
+    "sizes_of",
+    "subsample",
     "verdict",
+    "with_sizes",
     "write_scorecard",
 ]

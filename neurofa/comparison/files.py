@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurofa.comparison.verdicts import COLUMNS, count_inside
+from neurofa.comparison.verdicts import COLUMNS, TEXT, count_inside
 from neurofa.errors import RunFolderError
 from neurofa.references import beside
 from neurofa.run_folder import PROTOCOL_FILE
@@ -71,11 +71,10 @@ def read_scorecard(folder: Path) -> pd.DataFrame:
     file = folder / SCORECARD_FILE
     if not file.is_file():
         return pd.DataFrame(columns=list(COLUMNS))
-    text = ("reference", "doi", "reference_kind", "definition", "measure", "group", "verdict", "reason")
-    card = pd.read_csv(file, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
+    card = pd.read_csv(file, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
     if tuple(card.columns) != COLUMNS:
         raise RunFolderError(f"{file} has other columns than a scorecard; delete it and compare again")
-    return card.fillna(dict.fromkeys(text, ""))
+    return card.fillna(dict.fromkeys(TEXT, ""))
 
 
 def reference_settings(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import xarray as xr
 from neurofa import figures, references
 from neurofa.analysis import SUMMARY_FILE, analyse, find_analysis
 from neurofa.comparison.files import reference_settings, write_scorecard
+from neurofa.comparison.published import published_scorecard
+from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import (
     COLUMNS,
     CURVE_MEASURES,
@@ -23,7 +25,6 @@ from neurofa.comparison.verdicts import (
     count_inside,
     curve_scorecard,
     curves_by_lag,
-    published_scorecard,
 )
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
@@ -46,9 +47,10 @@ def compare(
     """
     Hold a run against recorded animals, or against the reference tables that its protocol names.
 
-    Simulated animals are observed again as the recorded animal was (same frames, trials and number of cells) before
-    anything is measured; a recorded run and another simulated run are taken as they are. Every recorded animal is a
-    reference of its own; those of a single session are left out.
+    Simulated animals are observed again as the recorded animal was (sessions of the same days, the same frames and
+    trials, no more cells) before anything is measured, and the scorecard says how many these were; a recorded run and
+    another simulated run are taken as they are. Every recorded animal is a reference of its own; those of a single
+    session are left out.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def compare(
     drawings: dict[str, figures.Drawing] = {}
     if recorded is None:
         say("comparing with the reference tables")
-        rows = scorecard_of_tables(_summary(folder, recording), settings, limits)
+        rows = scorecard_of_tables(_summary(folder, recording), settings, limits, recording=recording)
     else:
         rows, drawings = _against_run(recording, folder, _run_folder(recorded), limits, say)
     say("writing the scorecard and figures")
@@ -109,7 +111,11 @@ def _write(folder: Path, target: Path, rows: pd.DataFrame, drawings: Mapping[str
 
 
 def scorecard_of_tables(
-    measured: xr.Dataset | pd.DataFrame, settings: Mapping[str, Any], tolerances: Mapping[str, float] | None = None
+    measured: xr.Dataset | pd.DataFrame,
+    settings: Mapping[str, Any],
+    tolerances: Mapping[str, float] | None = None,
+    *,
+    recording: xr.DataTree | None = None,
 ) -> pd.DataFrame:
     """
     Hold what was measured against the reference tables that a protocol names.
@@ -123,6 +129,9 @@ def scorecard_of_tables(
         optionally ``area`` and ``species`` (else those of its tables of curves, where they agree).
     tolerances : mapping of str to float, optional
         In place of the protocol's.
+    recording : xarray.DataTree, optional
+        What was measured: with it, animals of more cells, repeats or sessions than a recorded curve rests on are cut
+        down to as many and measured again before they are held against it, and the scorecard says how many they were.
 
     Returns
     -------
@@ -135,11 +144,27 @@ def scorecard_of_tables(
     kinds = {table: shipped.get(table, "curves" if table.endswith("_curves.csv") else "statistics") for table in tables}
     curves = [references.load_curves(table) for table, kind in kinds.items() if kind == "curves"]
     facts = {name: str(settings.get(name, "")) or _agreed(curves, name) for name in ("area", "species")}
-    cards = [curve_scorecard(measured, table, limits) for table in curves]
+    cards = [_against_curve(measured, table, limits, recording) for table in curves]
     for table, kind in kinds.items():
         if kind == "statistics":
-            cards.append(published_scorecard(measured, references.load_references(table), **facts))
+            card = published_scorecard(measured, references.load_references(table), **facts)
+            cards.append(card if recording is None else with_sizes(card, recording))
     return pd.concat(cards, ignore_index=True) if cards else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _against_curve(
+    measured: xr.Dataset | pd.DataFrame, curves: pd.DataFrame, limits: Mapping[str, float], recording: Any
+) -> pd.DataFrame:
+    """Scorecard of a table of curves; animals with more than was recorded are cut down and measured again."""
+    if recording is None:
+        return curve_scorecard(measured, curves, limits)
+    cards = []
+    for _, of_animal in curves.groupby("animal", sort=False):
+        stated = Sizes(*(float(of_animal[name].iloc[0]) for name in Sizes._fields))
+        alike = subsample(recording, stated) if _is_simulated(recording) else recording
+        own = measured if alike is recording else _measure(alike)
+        cards.append(with_sizes(curve_scorecard(own, of_animal, limits), alike))
+    return pd.concat(cards, ignore_index=True)
 
 
 def curves_of_recording(
@@ -173,7 +198,7 @@ def curves_of_recording(
     )
     curves["definition"] = curves["measure"].map(MEASURED_DEFINITIONS)
     curves = curves.assign(species="", area="", citation="", year="", doi=doi, note=note)
-    return curves[list(references.CURVES_COLUMNS)].reset_index(drop=True)
+    return curves.reindex(columns=list(references.CURVES_COLUMNS)).reset_index(drop=True)
 
 
 def _against_run(
@@ -195,9 +220,12 @@ def _against_run(
     drawings: dict[str, figures.Drawing] = {}
     for name, recorded in measured_there.items():
         curves = _named(curves_of_recording(recorded, doi=str(theirs.attrs.get("doi", "")), note="recorded run"), other)
+        curves = curves.assign(**sizes_of(alone[name])[0]._asdict())
         say(f"observing the run as {name} was recorded" if simulated else "measuring the run")
-        measured = _measure(_observed_like(recording, alone[name]) if simulated else recording)
-        cards.append(_scored(measured if simulated else _apart(measured), curves, limits))
+        alike = _observed_like(recording, alone[name]) if simulated else recording
+        measured = _measure(alike)
+        card = _scored(measured if simulated else _apart(measured), curves, limits)
+        cards.append(with_sizes(card, alike))
         for mate in [mate for mate in measured_there if simulated and mate != name]:
             cards.append(curve_scorecard(_apart(measured_there[mate]), curves, limits, reference_kind="recorded run"))
         suffix = f"against_{_plain(other.name)}" + (f"_{_plain(name)}" if len(names) > 1 else "")
@@ -213,7 +241,7 @@ def _against_simulated(
     say(f"measuring {other.name} and the run")
     measured_there, measured = _measure(theirs), _measure(recording)
     curves = _named(curves_of_recording(measured_there, by="group", note="simulated run"), other, "group ")
-    return curve_scorecard(measured, curves, limits, reference_kind="simulated run")
+    return with_sizes(curve_scorecard(measured, curves, limits, reference_kind="simulated run"), recording)
 
 
 def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataFrame:
@@ -226,7 +254,7 @@ def _scored(measured: xr.Dataset, curves: pd.DataFrame, limits: Mapping[str, flo
 
 
 def _observed_like(recording: xr.DataTree, like: xr.DataTree) -> xr.DataTree:
-    """Simulated animals as the recorded one was observed."""
+    """Simulated animals as the recorded one was observed: its days, frames and repeats, and as many cells."""
     mine, theirs = recording["probe"].sizes["stimulus"], like["probe"].sizes["stimulus"]
     if mine != theirs:
         raise RecordingError(
@@ -234,8 +262,8 @@ def _observed_like(recording: xr.DataTree, like: xr.DataTree) -> xr.DataTree:
         )
     from neurofa.observation import observe
 
-    observed: xr.DataTree = observe(recording, like=like)
-    return observed
+    observed: xr.DataTree = observe(sessions_of_days(recording, like), like=like)
+    return subsample(observed, sizes_of(like)[0])
 
 
 def one_animal(recording: xr.DataTree, animal: int) -> xr.DataTree:

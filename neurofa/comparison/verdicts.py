@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import references
 from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError
+from neurofa.measures import spearman_brown
 from neurofa.tables import summarise, tidy
 
 COLUMNS = (
@@ -29,6 +29,19 @@ COLUMNS = (
     "ci_high",
     "verdict",
     "reason",
+    "interval_kind",
+    "noise_ceiling",
+    "published_noise_ceiling",
+    "n_animals",
+    "n_cells",
+    "n_repeats",
+    "n_sessions",
+    "published_n",
+)
+#: columns of text
+TEXT = (
+    *("reference", "doi", "reference_kind", "definition", "measure", "group", "verdict", "reason"),
+    *("interval_kind", "published_n"),
 )
 VERDICTS = ("inside", "below", "above", "not comparable")
 
@@ -39,6 +52,8 @@ CURVE_KINDS = ("recorded curve", "recorded run", "simulated run")
 ALL_GROUPS = "all groups"
 
 OVERLAP = "overlap_of_detected_cells"
+#: the measure whose ceiling follows from the correlation of the halves of a session
+WITH_CEILING, SPLIT_HALF = "population_vector_correlation", "split_half_population_vector_correlation"
 
 #: definition, as in the reference tables, of each measure as this package computes it
 MEASURED_DEFINITIONS = {
@@ -187,63 +202,19 @@ def curve_scorecard(
         tolerance = pooled_spread(curve) if limit is None else limit
         source = "stated tolerance" if stated else "tolerance: spread over the recorded session pairs, pooled over lags"
         mine = means[means["measure"] == measure]
+        kind = "tolerance" if stated else "spread over session pairs"
+        known: dict[str, Any] = {"interval_kind": kind, "published_n": _stated_n(curve)}
+        known["published_noise_ceiling"] = _ceiling(str(measure), curves[names == reference])
         for point in curve.to_dict("records"):
             mean, definition = float(point["mean"]), str(point["definition"])
-            base = _row(reference, point["doi"], reference_kind, definition, measure, point["lag_days"], mean)
-            base |= {"lower": mean - tolerance, "upper": mean + tolerance, "tolerance": tolerance}
+            base = blank_row(reference, point["doi"], reference_kind, definition, measure, point["lag_days"], mean)
+            base |= known | {"lower": mean - tolerance, "upper": mean + tolerance, "tolerance": tolerance}
             reason = _not_comparable_curve(str(measure), definition, tolerance, mine)
             if reason:
                 rows.append(base | {"group": ALL_GROUPS, "verdict": "not comparable", "reason": reason})
             else:
-                rows += [_judged(base | {"group": group, "reason": source}, mine) for group in groups]
-    return _frame(rows)
-
-
-def published_scorecard(
-    measured: xr.Dataset | pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    area: str = "",
-    species: str = "",
-    variable: str = "rate",
-) -> pd.DataFrame:
-    """
-    Hold what was measured against published statistics, where area, species, definition and lag are the same.
-
-    Parameters
-    ----------
-    measured : xarray.Dataset or pandas.DataFrame
-        As `curves_by_lag` takes it.
-    table : pandas.DataFrame
-        As from `neurofa.references.load_references`.
-    area, species : str
-        What the run stands for, for example ``"CA1"`` and ``"mouse"``; empty where the protocol does not say.
-    variable : str
-        Which rates of the run are compared.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `COLUMNS`; what cannot be compared has one row for all groups, with every reason.
-    """
-    means = curves_by_lag(measured, variable)
-    groups = list(dict.fromkeys(means["group"]))
-    descriptions = references.load_definitions()
-    rows: list[dict[str, Any]] = []
-    for entry in table.itertuples():
-        reference = f"{entry.id} ({entry.citation})"
-        base = _row(
-            reference, entry.doi, "published statistic", entry.definition, entry.measure, entry.lag_days, entry.value
-        )
-        base |= {"lower": entry.lower, "upper": entry.upper}
-        mine = means[means["measure"] == entry.measure]
-        reasons = _not_comparable_published(entry, mine, area, species, descriptions)
-        if reasons:
-            rows.append(base | {"group": ALL_GROUPS, "verdict": "not comparable", "reason": "; ".join(reasons)})
-        else:
-            kind = f"interval: {references.INTERVAL_KINDS[str(entry.interval_kind)]}; recorded with: {entry.condition}"
-            rows += [_judged(base | {"group": group, "reason": kind}, mine) for group in groups]
-    return _frame(rows)
+                rows += [judged(base | {"group": group, "reason": source}, means) for group in groups]
+    return as_scorecard(rows)
 
 
 def count_inside(scorecard: pd.DataFrame) -> pd.DataFrame:
@@ -281,26 +252,73 @@ def count_inside(scorecard: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "comparable", "inside_noise_corrected", "of_noise_corrected"])
 
 
-def _row(
+def blank_row(
     reference: Any, doi: Any, kind: str, definition: Any, measure: Any, lag_days: Any, published: Any
 ) -> dict[str, Any]:
-    """A row without a verdict."""
+    """
+    Begin a row of the scorecard.
+
+    Parameters
+    ----------
+    reference, doi, kind, definition, measure, lag_days, published
+        What is known of the published value.
+
+    Returns
+    -------
+    dict of str to object
+        All of `COLUMNS`, without a verdict.
+    """
     values = (reference, doi, kind, definition, measure, lag_days, published)
     names = ("reference", "doi", "reference_kind", "definition", "measure", "lag_days", "published")
-    return dict.fromkeys(COLUMNS, np.nan) | dict(zip(names, values, strict=True))
+    blank = dict.fromkeys(COLUMNS, np.nan) | dict.fromkeys(TEXT, "")
+    return blank | dict(zip(names, values, strict=True))
 
 
-def _judged(row: dict[str, Any], means: pd.DataFrame) -> dict[str, Any]:
-    """The row with the group's mean at the row's lag and the verdict on it."""
-    own = means[means["group"] == row["group"]]
+def judged(row: dict[str, Any], means: pd.DataFrame) -> dict[str, Any]:
+    """
+    Judge a group by its mean at the row's lag.
+
+    Parameters
+    ----------
+    row : dict
+        From `blank_row`, with ``group``, ``lower`` and ``upper``.
+    means : pandas.DataFrame
+        From `curves_by_lag`.
+
+    Returns
+    -------
+    dict
+        The row with the group's mean, interval, number of animals, noise ceiling and verdict.
+    """
+    of_group = means[means["group"] == row["group"]]
+    own = of_group[of_group["measure"] == row["measure"]]
     at_lag = own[np.isclose(own["lag_days"].astype(float), row["lag_days"], atol=0.01)]
     if at_lag.empty:
         covered = ", ".join(f"{lag:g}" for lag in sorted(own["lag_days"]))
         reason = f"lag not covered: the group has lags of {covered or 'no'} days"
         return row | {"verdict": "not comparable", "reason": reason}
     mean = float(at_lag["mean"].iloc[0])
-    interval = {"ci_low": float(at_lag["lower"].iloc[0]), "ci_high": float(at_lag["upper"].iloc[0])}
-    return row | {"simulated": mean, "verdict": verdict(mean, row["lower"], row["upper"])} | interval
+    found = {"ci_low": float(at_lag["lower"].iloc[0]), "ci_high": float(at_lag["upper"].iloc[0])}
+    found["n_animals"] = float(at_lag["n_animals"].iloc[0])
+    found["noise_ceiling"] = _ceiling(str(row["measure"]), of_group)
+    return row | {"simulated": mean, "verdict": verdict(mean, row["lower"], row["upper"])} | found
+
+
+def _ceiling(measure: str, means: pd.DataFrame) -> float:
+    """What the population vectors of two sessions without drift would reach (Spearman-Brown); NaN for others."""
+    halves = means[means["measure"] == SPLIT_HALF]
+    if measure != WITH_CEILING or halves.empty:
+        return float("nan")
+    return float(spearman_brown(float(halves["mean"].iloc[0])))
+
+
+def _stated_n(curve: pd.DataFrame) -> str:
+    """How much a recorded curve rests on; empty where its table does not say."""
+    first = curve.iloc[0]
+    names = {"n_cells": "cells", "n_cells_per_session": "cells per session", "n_repeats": "repeats"}
+    names["n_sessions"] = "sessions"
+    stated = {words: float(first[name]) for name, words in names.items() if name in curve}
+    return ", ".join(["1 animal", *(f"{n:g} {words}" for words, n in stated.items() if np.isfinite(n))])
 
 
 def verdict(value: float, lower: float, upper: float) -> str:
@@ -344,30 +362,6 @@ def _not_comparable_curve(measure: str, definition: str, tolerance: float, means
     return ""
 
 
-def _not_comparable_published(
-    entry: Any, means: pd.DataFrame, area: str, species: str, descriptions: Mapping[str, str]
-) -> list[str]:
-    """Every reason against comparing with one published statistic."""
-    reasons = []
-    for name, stated, theirs in (("area", area, entry.area), ("species", species, entry.species)):
-        if not stated:
-            reasons.append(f"the protocol does not say which {name} it stands for")
-        elif stated != theirs:
-            reasons.append(f"{name} differs: {theirs}")
-    ours = MEASURED_DEFINITIONS.get(str(entry.measure))
-    if ours is None:
-        reasons.append(f"no measure of this package computes it: {entry.statistic}")
-    elif ours != entry.definition:
-        reasons.append(f"other definition: {descriptions.get(str(entry.definition), entry.definition)}")
-    elif means.empty:
-        reasons.append(f"the run has no measure '{entry.measure}'")
-    if entry.interval_kind == "none":
-        reasons.append("no interval")
-    if np.isnan(entry.lag_days):
-        reasons.append("no lag in days")
-    return reasons
-
-
 def _checked_tolerances(tolerances: Mapping[str, float], curves: pd.DataFrame) -> dict[str, float]:
     """Tolerances of measures that exist, positive and finite."""
     known = sorted(set(curves["measure"]) | set(MEASURED_DEFINITIONS))
@@ -381,8 +375,19 @@ def _checked_tolerances(tolerances: Mapping[str, float], curves: pd.DataFrame) -
     return {measure: float(value) for measure, value in tolerances.items()}
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with exactly the columns of a scorecard."""
+def as_scorecard(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """
+    Gather rows into a table.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `judged` or `blank_row`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Exactly the columns `COLUMNS`.
+    """
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    numbers = ["lag_days", "published", "lower", "upper", "tolerance", "simulated", "ci_low", "ci_high"]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    return frame.astype({name: "float64" for name in COLUMNS if name not in TEXT})

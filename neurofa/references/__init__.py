@@ -46,6 +46,10 @@ CURVES_COLUMNS = (
     "mean",
     "sd_over_session_pairs",
     "n_session_pairs",
+    "n_cells",
+    "n_cells_per_session",
+    "n_repeats",
+    "n_sessions",
     "definition",
     "animal",
     "species",
@@ -55,6 +59,10 @@ CURVES_COLUMNS = (
     "doi",
     "note",
 )
+
+#: what a recorded curve rests on; a table may leave these columns out
+SIZES_COLUMNS = ("n_cells", "n_cells_per_session", "n_repeats", "n_sessions")
+_CURVES_NUMBERS = ("lag_days", "mean", "sd_over_session_pairs", "n_session_pairs", *SIZES_COLUMNS)
 
 #: what ``lower`` and ``upper`` of a statistic are
 INTERVAL_KINDS = {
@@ -136,7 +144,8 @@ def load_curves(table: str | os.PathLike[str] = "ca1_linear_track_curves") -> "p
     -------
     pandas.DataFrame
         One row per animal, measure and lag, columns `CURVES_COLUMNS`; ``lag_days`` in days; ``mean`` over session pairs
-        of equal lag, in the measure's unit (1, or degrees for angles); ``sd_over_session_pairs`` with the number of
+        of equal lag, in the measure's unit (1, or degrees for angles); `SIZES_COLUMNS` as in
+        `neurofa.comparison.Sizes`, NaN where the table does not have them; ``sd_over_session_pairs`` with the number of
         pairs as divisor, 0 for a single pair.
 
     Raises
@@ -144,7 +153,7 @@ def load_curves(table: str | os.PathLike[str] = "ca1_linear_track_curves") -> "p
     ConfigError
         Where there is no such table, columns are missing, or a value is impossible.
     """
-    frame = _load(table, "curves", CURVES_COLUMNS, ("lag_days", "mean", "sd_over_session_pairs", "n_session_pairs"))
+    frame = _load(table, "curves", CURVES_COLUMNS, _CURVES_NUMBERS)
     if frame[["lag_days", "mean", "n_session_pairs"]].isna().any(axis=None):
         raise ConfigError(f"reference table '{table}': lag_days, mean and n_session_pairs must be numbers in every row")
     if frame.duplicated(["animal", "measure", "lag_days"]).any():
@@ -176,6 +185,7 @@ def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numb
         frame = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ConfigError(f"reference table '{file}' cannot be read as CSV ({error})") from error
+    frame = frame.assign(**{column: "" for column in SIZES_COLUMNS if column in columns and column not in frame})
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ConfigError(

@@ -89,11 +89,34 @@ def _card(reference: str, points: pd.DataFrame, labels: Mapping[str, str]) -> di
         "reference": reference,
         "kind": str(first["reference_kind"]),
         "doi": str(first["doi"]),
-        "reason": reasons[:1].upper() + reasons[1:] + "." if reasons else "",
+        "reason": (reasons[:1].upper() + reasons[1:] + ". " if reasons else "") + _rests_on(points),
         "column": "Published" if first["reference_kind"] == "published statistic" else "Recorded",
         "groups": [labels.get(str(group), str(group).replace("_", " ")) for group in groups],
         "rows": rows,
     }
+
+
+def _rests_on(points: pd.DataFrame) -> str:
+    """How many animals, cells, repeats and sessions both sides have, and the ceiling that the noise of trials sets."""
+    said = []
+    for column, words in (
+        ("n_animals", "animals"),
+        ("n_cells", "cells per session"),
+        ("n_repeats", "repeats"),
+        ("n_sessions", "sessions"),
+    ):
+        values = points[column].dropna()
+        if len(values):
+            span = sorted({_number(values.min()), _number(values.max())}, key=float)
+            said.append(f"{' to '.join(span)} {words}")
+    text = f"Measured in {', '.join(said)}" if said else ""
+    published = "; ".join(dict.fromkeys(name for name in points["published_n"].astype(str) if name))
+    text += f"{'; ' if text else ''}{points['reference_kind'].iloc[0]}: {published}" if published else ""
+    ceilings = [points[name].dropna() for name in ("noise_ceiling", "published_noise_ceiling")]
+    if all(map(len, ceilings)):
+        own, theirs = (f"{values.min():.2f} to {values.max():.2f}" for values in ceilings)
+        text += f". Noise ceiling of the population-vector correlation: {own} measured, {theirs.split()[0]} recorded"
+    return f"{text}." if text else ""
 
 
 def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
