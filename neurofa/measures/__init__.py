@@ -1,5 +1,12 @@
 """Measures of drift, alignment and information: pure functions of arrays, for simulated and recorded animals alike."""
 
+from neurofa.measures.adapting_readouts import AdaptingReadout as AdaptingReadout
+from neurofa.measures.adapting_readouts import ConstrainedDecoders as ConstrainedDecoders
+from neurofa.measures.adapting_readouts import SessionDecoders as SessionDecoders
+from neurofa.measures.adapting_readouts import adapting_readout as adapting_readout
+from neurofa.measures.adapting_readouts import constrained_decoders as constrained_decoders
+from neurofa.measures.adapting_readouts import random_drift as random_drift
+from neurofa.measures.adapting_readouts import session_decoders as session_decoders
 from neurofa.measures.alignment import angle_deg as angle_deg
 from neurofa.measures.alignment import angle_to_bp_deg as angle_to_bp_deg
 from neurofa.measures.alignment import angle_weights_feedback_deg as angle_weights_feedback_deg
@@ -9,6 +16,14 @@ from neurofa.measures.angles import angle_unaligned_deg as angle_unaligned_deg
 from neurofa.measures.ceilings import correct_for_noise as correct_for_noise
 from neurofa.measures.ceilings import noise_ceiling as noise_ceiling
 from neurofa.measures.ceilings import spearman_brown as spearman_brown
+from neurofa.measures.coordination import DriftAlongComponents as DriftAlongComponents
+from neurofa.measures.coordination import WithinSession as WithinSession
+from neurofa.measures.coordination import angle_between_drift_vectors_deg as angle_between_drift_vectors_deg
+from neurofa.measures.coordination import (
+    angle_between_drift_vectors_deg_noise_corrected as angle_between_drift_vectors_deg_noise_corrected,
+)
+from neurofa.measures.coordination import drift_along_components as drift_along_components
+from neurofa.measures.coordination import variation_within_sessions as variation_within_sessions
 from neurofa.measures.courses import MONITORS as MONITORS
 from neurofa.measures.courses import courses_of_learning as courses_of_learning
 from neurofa.measures.courses import steps_of_learning as steps_of_learning
@@ -35,6 +50,12 @@ from neurofa.measures.drift import recurrence_of_detected_cells as recurrence_of
 from neurofa.measures.drift import representational_similarity_correlation as representational_similarity_correlation
 from neurofa.measures.drift import split_half_population_vector_correlation as split_half_population_vector_correlation
 from neurofa.measures.drift import tuning_curve_correlation as tuning_curve_correlation
+from neurofa.measures.drift_alignment import DriftAlignment as DriftAlignment
+from neurofa.measures.drift_alignment import alignment_with_coding_directions as alignment_with_coding_directions
+from neurofa.measures.drift_alignment import alignment_with_noise_directions as alignment_with_noise_directions
+from neurofa.measures.drift_alignment import standardise as standardise
+from neurofa.measures.drift_index import DriftIndex as DriftIndex
+from neurofa.measures.drift_index import representational_drift_index as representational_drift_index
 from neurofa.measures.fits import DecayInterval as DecayInterval
 from neurofa.measures.fits import ExponentialFit as ExponentialFit
 from neurofa.measures.fits import bootstrap_exponential as bootstrap_exponential
@@ -83,6 +104,14 @@ from neurofa.measures.permutations import null_of_unit_identity as null_of_unit_
 from neurofa.measures.permutations import permutation_null as permutation_null
 from neurofa.measures.proportions import ProportionInterval as ProportionInterval
 from neurofa.measures.proportions import proportion_and_interval as proportion_and_interval
+from neurofa.measures.readouts import ReadoutFraction as ReadoutFraction
+from neurofa.measures.readouts import decoder_weights as decoder_weights
+from neurofa.measures.readouts import readout_fraction as readout_fraction
+from neurofa.measures.repeats import SessionRepeats as SessionRepeats
+from neurofa.measures.repeats import session_repeats as session_repeats
+from neurofa.measures.selectivity import SelectivityChanges as SelectivityChanges
+from neurofa.measures.selectivity import selectivity as selectivity
+from neurofa.measures.selectivity import selectivity_changes as selectivity_changes
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag

@@ -1,0 +1,282 @@
+"""Whether drift lies along directions of noise, or along directions that code the stimulus.
+
+rho = (phi - phi0) / (1 - phi0): about 0 for drift without preferred direction (a little below on average, since phi0 is
+a root mean square), 1 for drift along the largest component.
+phi^2 = d^T M d / (|d|^2 lambda), d the drift of one stimulus, M the second moment of the directions in question in the
+earlier session, lambda its largest eigenvalue; phi0^2 = tr(M) / (N lambda), N units. phi is a root mean square cosine
+(the in-space ratio gamma of `compare_variational_spaces` is squared). Definitions: Rule et al. 2020 (doi
+10.7554/eLife.51121), eqs. 3-6. Every entry [i, j] is the drift from session i to j in the directions of session i.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neurofa.errors import ConfigError, ShapeError
+from neurofa.measures.kernels import ROUNDING, Bools, Floats
+from neurofa.measures.pairs import mean_of_defined
+from neurofa.measures.repeats import Repeats, mask_repeats
+
+
+class DriftAlignment(NamedTuple):
+    """
+    Alignment of drift with a set of directions: means over stimuli.
+
+    Attributes
+    ----------
+    rho : (session, session), up to 1
+        Alignment; about 0 without preferred direction, negative for drift away from the directions. NaN of a
+        session with itself.
+    rho_noise_corrected : (session, session), up to 1
+        The same without the noise of the trials in the drift; NaN where the noise-corrected drift is not above 0.
+    chance : (session, session)
+        95th percentile (or that of `level`) of rho for random drift, equally likely in all directions.
+    """
+
+    rho: Floats
+    rho_noise_corrected: Floats
+    chance: Floats
+
+
+def standardise(responses: ArrayLike) -> Floats:
+    """
+    Divide each unit by its standard deviation over all repeats of all stimuli and sessions.
+
+    Parameters
+    ----------
+    responses : (session, stimulus, repeat, unit), any unit
+        Gaps: NaN is left out of the standard deviation.
+
+    Returns
+    -------
+    (session, stimulus, repeat, unit), standard deviations
+        0 for units that never vary.
+    """
+    values = np.asarray(responses, dtype=np.float64)
+    present = np.isfinite(values)
+    axes = tuple(range(values.ndim - 1))
+    count = np.maximum(present.sum(axis=axes), 1)
+    filled = np.where(present, values, 0.0)
+    mean = filled.sum(axis=axes) / count
+    deviation = np.sqrt((np.where(present, values - mean, 0.0) ** 2).sum(axis=axes) / count)
+    varies = deviation > 1e-12 * np.abs(filled).max(axis=axes, initial=0.0)
+    return np.where(varies, values / np.where(varies, deviation, 1.0), np.where(present, 0.0, np.nan))
+
+
+def alignment_with_noise_directions(
+    responses: ArrayLike, rng: np.random.Generator | None = None, n_random: int = 200, level: float = 0.95
+) -> DriftAlignment:
+    """
+    Alignment of drift with the directions in which repeats of the same stimulus differ.
+
+    M = the covariance over repeats of each stimulus in the earlier session (eqs. 3-5); formulas in the module's text.
+    The source standardises every unit first: `standardise`. Noise that is left in the means lies in the directions of
+    noise by its nature and raises rho: `rho_noise_corrected` uses the products of the drift in the two halves of the
+    repeats, d^a^T M d^b / (d^a . d^b lambda) summed over stimuli above and below the line. With R repeats M has a rank
+    of R - 1 and lambda is too large: rho of 5 and of 50 repeats cannot be compared, subsample first.
+
+    Parameters
+    ----------
+    responses : (session, stimulus, repeat, unit), Hz or a.u.
+        Gaps: whole units of a session, whole repeats of a stimulus; a pair uses the units of both, for M too; stimuli
+        with fewer than two repeats or without noise in the earlier session, or without drift, are left out of the mean.
+    rng : numpy.random.Generator, optional
+        Draws random drift for the level of chance; without it `chance` is NaN.
+    n_random : int
+        Draws per pair.
+    level : float
+        Quantile that is called chance.
+
+    Returns
+    -------
+    DriftAlignment
+        Matrices (session, session); NaN where nothing is left.
+
+    Raises
+    ------
+    ConfigError
+        Unless 0 < level < 1 and n_random >= 1.
+    ShapeError
+        Unless there are four dimensions, and gaps are as above.
+
+    References
+    ----------
+    Rule et al. 2020, eLife 9:e51121, doi 10.7554/eLife.51121; Walther et al. 2016, NeuroImage 137:188, doi
+    10.1016/j.neuroimage.2015.12.012 (products without bias).
+    """
+    _check(n_random, level)
+    repeats = mask_repeats(responses)
+    roots = []
+    for values, weights in zip(repeats.values, repeats.weights, strict=True):
+        shown = weights > 0
+        count = shown.sum(axis=1)[:, None]
+        mean = values.sum(axis=1) / np.maximum(count, 1)
+        deviations = (values - mean[:, None, :]) * shown[:, :, None]
+        roots.append(deviations / np.sqrt(np.maximum(count - 1, 1))[:, :, None])
+    return _alignments(repeats, roots, rng, n_random, level)
+
+
+def alignment_with_coding_directions(
+    responses: ArrayLike,
+    group: ArrayLike | None = None,
+    order: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    n_random: int = 200,
+    level: float = 0.95,
+) -> DriftAlignment:
+    """
+    Alignment of drift with the directions in which the mean response changes with the stimulus.
+
+    M = the second moment of dz/dx (its covariance plus its mean times its mean, eq. 6): g g^T averaged over the
+    differences g of the mean responses, in the earlier session, between neighbouring stimuli; without `order`, between
+    all pairs of stimuli. Formulas in the module's text. Noise of the earlier session's means is part of both the drift
+    and g and raises rho; in `rho_noise_corrected` it is in g only.
+
+    Parameters
+    ----------
+    responses : (session, stimulus, repeat, unit), Hz or a.u.
+        Gaps: as in `alignment_with_noise_directions`; neighbours that were not both recorded give no g.
+    group : (stimulus,), optional
+        Labels, for example the direction of running: neighbours have the same label.
+    order : (stimulus,), optional
+        Place of the stimulus within its group, for example the position bin: neighbours are next to each other in it.
+    rng, n_random, level
+        As in `alignment_with_noise_directions`.
+
+    Returns
+    -------
+    DriftAlignment
+        Matrices (session, session); NaN where nothing is left.
+
+    Raises
+    ------
+    ConfigError
+        Unless 0 < level < 1 and n_random >= 1.
+    ShapeError
+        Unless there are four dimensions, gaps are as above, and there is one label and place per stimulus.
+
+    References
+    ----------
+    Rule et al. 2020, eLife 9:e51121, doi 10.7554/eLife.51121.
+    """
+    _check(n_random, level)
+    repeats = mask_repeats(responses)
+    means, shown = repeats.means(), repeats.shown()
+    neighbours = None if order is None else _neighbours(shown.shape[1], group, order)
+    roots = []
+    for mean, present in zip(means, shown, strict=True):
+        if neighbours is None:
+            gradient = mean[present] - mean[present].sum(axis=0) / max(int(present.sum()), 1)
+        else:
+            first, second = neighbours[present[neighbours].all(axis=1)].T
+            gradient = mean[second] - mean[first]
+        roots.append(gradient[None] / np.sqrt(max(len(gradient), 1)))
+    return _alignments(repeats, roots, rng, n_random, level)
+
+
+def _neighbours(n_stimuli: int, group: ArrayLike | None, order: ArrayLike) -> np.ndarray:
+    """Positions (difference, 2) of stimuli that follow each other within a group."""
+    places = np.asarray(order, dtype=np.float64)
+    labels = np.zeros(n_stimuli) if group is None else np.asarray(group)
+    if places.shape != (n_stimuli,) or labels.shape != (n_stimuli,):
+        raise ShapeError(f"group and order must have one entry for each of the {n_stimuli} stimuli")
+    pairs: list[np.ndarray] = [np.empty((0, 2), dtype=np.int64)]
+    for label in dict.fromkeys(labels.tolist()):
+        own = np.flatnonzero(labels == label)
+        own = own[np.argsort(places[own], kind="stable")]
+        pairs.append(np.stack([own[:-1], own[1:]], axis=1))
+    return np.concatenate(pairs)
+
+
+def _alignments(
+    repeats: Repeats, roots: list[Floats], rng: np.random.Generator | None, n_random: int, level: float
+) -> DriftAlignment:
+    """Alignment of drift with M = root^T root of the earlier session; roots (stimulus or 1, direction, unit)."""
+    n = len(repeats.values)
+    means, shown = repeats.means(), repeats.shown()
+    halves = [_half(repeats, start) for start in (0, 1)]
+    raw, corrected, chance = np.full((3, n, n), np.nan)
+    for i in range(n):
+        for units, others in _alike(repeats.units, i):
+            root = roots[i][:, :, units]
+            grams = root @ root.swapaxes(1, 2)
+            eigenvalues = np.maximum(np.linalg.eigvalsh(grams), 0.0) if grams.shape[1] else np.zeros((len(grams), 1))
+            largest = eigenvalues[:, -1]
+            varies = largest > 0
+            scale = np.where(varies, largest, 1.0)
+            phi0 = np.sqrt(eigenvalues.sum(axis=1) / scale / max(int(units.sum()), 1))
+            drift = (means[others] - means[i])[..., units]
+            energy = (drift**2).sum(axis=2)
+            size = (means[others][..., units] ** 2).sum(axis=2) + (means[i][..., units] ** 2).sum(axis=1)
+            directed = varies & (phi0 < 1 - NEARLY_ONE)
+            moved = np.asarray(shown[others] & shown[i] & directed & (energy > ROUNDING * size))
+            within = _quadratic(root, drift, drift)
+            phi = np.sqrt(within / scale / np.where(moved, energy, 1.0))
+            raw[i, others] = mean_of_defined((phi - phi0) / np.where(phi0 < 1, 1 - phi0, 1.0), moved)
+            a, b = ((half[others] - half[i])[..., units] for half, _ in halves)
+            both = moved & np.all([known[others] & known[i] for _, known in halves], axis=0)
+            corrected[i, others] = _ratio_of_sums(_quadratic(root, a, b) / scale, (a * b).sum(axis=2), phi0, both)
+            if rng is not None:
+                chance[i, others] = _chance(eigenvalues / scale[:, None], int(units.sum()), moved, rng, n_random, level)
+    return DriftAlignment(raw, corrected, chance)
+
+
+#: directions that all have the same variance have no preferred one
+NEARLY_ONE = 1e-9
+
+
+def _quadratic(root: Floats, a: Floats, b: Floats) -> Floats:
+    """a^T M b of every drift (other session, stimulus, unit)."""
+    if len(root) == 1:
+        first, second = a @ root[0].T, b @ root[0].T
+        return np.asarray(np.einsum("jkr,jkr->jk", first, second))
+    first = root @ a.transpose(1, 2, 0)
+    second = first if b is a else root @ b.transpose(1, 2, 0)
+    return np.asarray(np.einsum("krj,krj->jk", first, second))
+
+
+def _ratio_of_sums(above: Floats, below: Floats, phi0: Floats, defined: Bools) -> Floats:
+    """Noise-corrected rho: sums over stimuli above and below the line, phi0 their mean."""
+    numerator, denominator = (np.where(defined, each, 0.0).sum(axis=1) for each in (above, below))
+    known = denominator > 0
+    phi = np.sqrt(np.maximum(numerator, 0.0) / np.where(known, denominator, 1.0))
+    level = mean_of_defined(np.broadcast_to(phi0, defined.shape), defined)
+    return np.where(known, (phi - level) / (1 - level), np.nan)
+
+
+def _chance(
+    spectrum: Floats, n_units: int, moved: Bools, rng: np.random.Generator, n_random: int, level: float
+) -> Floats:
+    """Quantile, over random drift, of rho; spectrum (stimulus or 1, direction), moved (other session, stimulus)."""
+    spectrum = spectrum[:, -min(n_units, spectrum.shape[1]) :]
+    n_stimuli, rank = moved.shape[1], spectrum.shape[1]
+    along = rng.standard_normal((n_random, n_stimuli, rank)) ** 2
+    rest = rng.chisquare(n_units - rank, (n_random, n_stimuli)) if n_units > rank else 0.0
+    phi = np.sqrt((along * spectrum).sum(axis=2) / (along.sum(axis=2) + rest))
+    phi0 = np.sqrt(spectrum.sum(axis=1) / max(n_units, 1))
+    rho = (phi - phi0) / np.where(phi0 < 1, 1 - phi0, 1.0)
+    return np.array([np.quantile(rho[:, use].mean(axis=1), level) if use.any() else np.nan for use in moved])
+
+
+def _half(repeats: Repeats, start: int) -> tuple[Floats, Bools]:
+    """Means over every second repeat, and the stimuli that have one."""
+    weights = repeats.weights * (np.arange(repeats.weights.shape[2]) % 2 == start)
+    half = Repeats(repeats.values, weights, repeats.units)
+    return half.means(), half.shown()
+
+
+def _alike(units: Bools, session: int) -> list[tuple[Bools, np.ndarray]]:
+    """Units that a session shares with others, and the other sessions with which it shares just these."""
+    found: dict[bytes, tuple[Bools, list[int]]] = {}
+    for other in range(len(units)):
+        if other != session:
+            common = np.asarray(units[session] & units[other])
+            found.setdefault(common.tobytes(), (common, []))[1].append(other)
+    return [(common, np.array(others)) for common, others in found.values() if common.any()]
+
+
+def _check(n_random: int, level: float) -> None:
+    """Refuse what cannot be a quantile of draws."""
+    if n_random < 1 or not 0 < level < 1:
+        raise ConfigError(f"n_random must be 1 or more and level between 0 and 1, got {n_random} and {level}")
