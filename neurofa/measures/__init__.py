@@ -1,12 +1,8 @@
 """Measures of drift, alignment and information: pure functions of arrays, for simulated and recorded animals alike."""
 
 from neurofa.measures.adapting_readouts import AdaptingReadout as AdaptingReadout
-from neurofa.measures.adapting_readouts import ConstrainedDecoders as ConstrainedDecoders
-from neurofa.measures.adapting_readouts import SessionDecoders as SessionDecoders
 from neurofa.measures.adapting_readouts import adapting_readout as adapting_readout
-from neurofa.measures.adapting_readouts import constrained_decoders as constrained_decoders
 from neurofa.measures.adapting_readouts import random_drift as random_drift
-from neurofa.measures.adapting_readouts import session_decoders as session_decoders
 from neurofa.measures.alignment import angle_deg as angle_deg
 from neurofa.measures.alignment import angle_to_bp_deg as angle_to_bp_deg
 from neurofa.measures.alignment import angle_weights_feedback_deg as angle_weights_feedback_deg
@@ -112,6 +108,10 @@ from neurofa.measures.repeats import session_repeats as session_repeats
 from neurofa.measures.selectivity import SelectivityChanges as SelectivityChanges
 from neurofa.measures.selectivity import selectivity as selectivity
 from neurofa.measures.selectivity import selectivity_changes as selectivity_changes
+from neurofa.measures.session_decoders import ConstrainedDecoders as ConstrainedDecoders
+from neurofa.measures.session_decoders import SessionDecoders as SessionDecoders
+from neurofa.measures.session_decoders import constrained_decoders as constrained_decoders
+from neurofa.measures.session_decoders import session_decoders as session_decoders
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag

@@ -342,3 +342,21 @@ def _checked(responses: ArrayLike, targets: ArrayLike, penalty: float) -> tuple[
     if not penalty > 0:
         raise ConfigError(f"penalty must be above 0, got {penalty}")
     return repeats, wanted
+
+
+def check_tolerance(tolerance: float) -> None:
+    """
+    Refuse tolerances that are none.
+
+    Parameters
+    ----------
+    tolerance : float
+        How much larger than another an error may be.
+
+    Raises
+    ------
+    ConfigError
+        Unless it is 0 or more.
+    """
+    if not tolerance >= 0:
+        raise ConfigError(f"tolerance must be 0 or more, got {tolerance}")
