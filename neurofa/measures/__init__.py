@@ -1,4 +1,4 @@
-"""Measures of drift, alignment and information: pure functions of arrays, for simulated and recorded animals alike."""
+"""Measures of drift, alignment, information and prediction errors: pure functions of arrays, simulated or recorded."""
 
 from neurofa.measures.adapting_readouts import AdaptingReadout as AdaptingReadout
 from neurofa.measures.adapting_readouts import adapting_readout as adapting_readout
@@ -98,6 +98,47 @@ from neurofa.measures.permutations import null_of_session_order as null_of_sessi
 from neurofa.measures.permutations import null_of_trial_labels as null_of_trial_labels
 from neurofa.measures.permutations import null_of_unit_identity as null_of_unit_identity
 from neurofa.measures.permutations import permutation_null as permutation_null
+from neurofa.measures.prediction_error.conditions import require_conditions as require_conditions
+from neurofa.measures.prediction_error.conditions import require_repeats as require_repeats
+from neurofa.measures.prediction_error.deviance import DevianceDifferences as DevianceDifferences
+from neurofa.measures.prediction_error.deviance import DevianceIndices as DevianceIndices
+from neurofa.measures.prediction_error.deviance import common_contrast_index as common_contrast_index
+from neurofa.measures.prediction_error.deviance import deviance_decomposition as deviance_decomposition
+from neurofa.measures.prediction_error.deviance import deviance_differences as deviance_differences
+from neurofa.measures.prediction_error.deviance import stimulus_index as stimulus_index
+from neurofa.measures.prediction_error.expectation import ExpectationSuppression as ExpectationSuppression
+from neurofa.measures.prediction_error.expectation import SuppressionAndEnhancement as SuppressionAndEnhancement
+from neurofa.measures.prediction_error.expectation import dampening_slope as dampening_slope
+from neurofa.measures.prediction_error.expectation import expectation_suppression as expectation_suppression
+from neurofa.measures.prediction_error.expectation import repetition_suppression as repetition_suppression
+from neurofa.measures.prediction_error.expectation import suppression_and_enhancement as suppression_and_enhancement
+from neurofa.measures.prediction_error.feedback import FeedbackAgreement as FeedbackAgreement
+from neurofa.measures.prediction_error.feedback import (
+    feedback_against_prediction_error as feedback_against_prediction_error,
+)
+from neurofa.measures.prediction_error.feedback import random_feedback_cosine as random_feedback_cosine
+from neurofa.measures.prediction_error.hierarchy import Hierarchy as Hierarchy
+from neurofa.measures.prediction_error.hierarchy import hierarchy as hierarchy
+from neurofa.measures.prediction_error.omission import omission_locking as omission_locking
+from neurofa.measures.prediction_error.omission import omission_ramp as omission_ramp
+from neurofa.measures.prediction_error.omission import response_latency as response_latency
+from neurofa.measures.prediction_error.signed import SignedIndices as SignedIndices
+from neurofa.measures.prediction_error.signed import classify_by_permutation as classify_by_permutation
+from neurofa.measures.prediction_error.signed import classify_by_relative_change as classify_by_relative_change
+from neurofa.measures.prediction_error.signed import classify_by_tolerance as classify_by_tolerance
+from neurofa.measures.prediction_error.signed import fractions_of_classes as fractions_of_classes
+from neurofa.measures.prediction_error.signed import shuffled_fractions_of_classes as shuffled_fractions_of_classes
+from neurofa.measures.prediction_error.signed import signed_error_indices as signed_error_indices
+from neurofa.measures.prediction_error.surprise import ErrorCorrelations as ErrorCorrelations
+from neurofa.measures.prediction_error.surprise import SurpriseDecay as SurpriseDecay
+from neurofa.measures.prediction_error.surprise import error_correlations as error_correlations
+from neurofa.measures.prediction_error.surprise import surprise_decay as surprise_decay
+from neurofa.measures.prediction_error.unexpected import ShuffledFractions as ShuffledFractions
+from neurofa.measures.prediction_error.unexpected import UnexpectedEventIndex as UnexpectedEventIndex
+from neurofa.measures.prediction_error.unexpected import d_prime as d_prime
+from neurofa.measures.prediction_error.unexpected import permutation_p_values as permutation_p_values
+from neurofa.measures.prediction_error.unexpected import shuffled_fractions as shuffled_fractions
+from neurofa.measures.prediction_error.unexpected import unexpected_event_index as unexpected_event_index
 from neurofa.measures.proportions import ProportionInterval as ProportionInterval
 from neurofa.measures.proportions import proportion_and_interval as proportion_and_interval
 from neurofa.measures.readouts import ReadoutFraction as ReadoutFraction
