@@ -106,6 +106,7 @@ from neurofa.measures.prediction_error.deviance import common_contrast_index as 
 from neurofa.measures.prediction_error.deviance import deviance_decomposition as deviance_decomposition
 from neurofa.measures.prediction_error.deviance import deviance_differences as deviance_differences
 from neurofa.measures.prediction_error.deviance import stimulus_index as stimulus_index
+from neurofa.measures.prediction_error.equilibrium import Inference as Inference
 from neurofa.measures.prediction_error.expectation import ExpectationSuppression as ExpectationSuppression
 from neurofa.measures.prediction_error.expectation import SuppressionAndEnhancement as SuppressionAndEnhancement
 from neurofa.measures.prediction_error.expectation import dampening_slope as dampening_slope
@@ -139,6 +140,11 @@ from neurofa.measures.prediction_error.unexpected import d_prime as d_prime
 from neurofa.measures.prediction_error.unexpected import permutation_p_values as permutation_p_values
 from neurofa.measures.prediction_error.unexpected import shuffled_fractions as shuffled_fractions
 from neurofa.measures.prediction_error.unexpected import unexpected_event_index as unexpected_event_index
+from neurofa.measures.prediction_error.yardstick import PredictiveCodingErrors as PredictiveCodingErrors
+from neurofa.measures.prediction_error.yardstick import (
+    linear_predictive_coding_errors as linear_predictive_coding_errors,
+)
+from neurofa.measures.prediction_error.yardstick import predictive_coding_errors as predictive_coding_errors
 from neurofa.measures.proportions import ProportionInterval as ProportionInterval
 from neurofa.measures.proportions import proportion_and_interval as proportion_and_interval
 from neurofa.measures.readouts import ReadoutFraction as ReadoutFraction

@@ -95,7 +95,7 @@ def deviance_decomposition(
     --------
     >>> found = deviance_decomposition({"deviant": 0.98, "standard": 0.21, "cascade": 0.59}, control="cascade")
     >>> round(float(found.i_mm), 2), round(float(found.i_pe), 2), round(float(found.i_rs), 2)
-    (0.66, 0.33, 0.33)
+    (0.66, 0.34, 0.33)
     """
     if rectification not in RECTIFICATIONS:
         raise ConfigError(

@@ -69,7 +69,7 @@ def feedback_against_prediction_error(feedback: ArrayLike, prediction_error: Arr
     Kornblith et al. 2019, ICML, doi 10.48550/arXiv.1905.00414.
     """
     sent, error = _three_dimensions(feedback, prediction_error)
-    present = np.isfinite(sent).all(axis=2) & np.isfinite(error).all(axis=2)
+    present = np.asarray(np.isfinite(sent).all(axis=2) & np.isfinite(error).all(axis=2))
     cosines = np.where(present, _cosines(sent, error), np.nan)
     a, b = np.where(present[..., None], sent, 0.0), np.where(present[..., None], error, 0.0)
     size_a, size_b = np.linalg.norm(a, axis=(1, 2)), np.linalg.norm(b, axis=(1, 2))

@@ -304,7 +304,7 @@ def shuffled_fractions_of_classes(
 
 def _told(values: Floats, quiet: Bools, responds: Bools) -> Classes:
     """Classes from what is quiet and what responds, (phase, unit) in the order of `PHASES`."""
-    undefined = ~np.isfinite(values).all(axis=0)
+    undefined = np.asarray(~np.isfinite(values).all(axis=0))
     matched_quiet = quiet[0]
     negative = matched_quiet & responds[1] & (quiet[2] | responds[2])
     positive = matched_quiet & responds[2] & (quiet[1] | responds[1])

@@ -17,9 +17,9 @@ class UnexpectedEventIndex(NamedTuple):
 
     Attributes
     ----------
-    index : (unit,)
+    d_prime : (unit,)
         d' between unexpected and expected events, as published: without correction.
-    index_corrected : (unit,)
+    d_prime_corrected : (unit,)
         The same without its small-sample bias, see `d_prime`.
     magnitude : (unit,)
         Size of the index, biased upward: it is above 0 without any effect, the more so the fewer events there are.
@@ -29,8 +29,8 @@ class UnexpectedEventIndex(NamedTuple):
         One-sided permutation p values for a larger, and a smaller, response to unexpected events.
     """
 
-    index: Floats
-    index_corrected: Floats
+    d_prime: Floats
+    d_prime_corrected: Floats
     magnitude: Floats
     magnitude_corrected: Floats
     p_above: Floats
