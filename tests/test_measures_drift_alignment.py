@@ -80,11 +80,21 @@ def test_drift_along_the_first_noise_axis_is_1_and_random_drift_0():
 
 def test_correction_takes_out_the_noise_of_the_means():
     rng = np.random.default_rng(3)
-    small = 0.5 * rng.standard_normal((200, 20))
-    responses = made(rng, small, n_stimuli=200, n_repeats=10)
-    found = alignment_with_noise_directions(responses)
-    truth = alignment_with_noise_directions(np.stack([responses[0], responses[0] + small[:, None]])).rho[0, 1]
-    assert found.rho[0, 1] - truth > 0.04 > abs(found.rho_noise_corrected[0, 1] - truth)
+    small = 0.3 * rng.standard_normal((1000, 20))
+    found = alignment_with_noise_directions(made(rng, small, n_stimuli=1000, n_repeats=10))
+    assert found.rho[0, 1] > 0.09 and abs(found.rho_noise_corrected[0, 1]) < 0.05
+
+
+def test_corrections_hold_with_few_repeats_of_many_units():
+    rng = np.random.default_rng(8)
+    means = 3 + np.cumsum(rng.standard_normal((30, 300)), axis=0) / 3
+    apart = np.linalg.qr(np.concatenate([means - means[0], rng.standard_normal((30, 300))]).T)[0][:, -30:].T * 12
+    responses = np.stack([means, means + apart])[:, :, None] + rng.standard_normal((2, 30, 6, 300))
+    coding = alignment_with_coding_directions(responses, order=np.arange(30))
+    clean = alignment_with_coding_directions(np.stack([means, means + apart])[:, :, None], order=np.arange(30)).rho
+    assert coding.rho[0, 1] > clean[0, 1] + 0.4 and abs(coding.rho_noise_corrected[0, 1] - clean[0, 1]) < 0.08
+    noise = alignment_with_noise_directions(responses)
+    assert abs(noise.rho_noise_corrected[0, 1]) < 0.05
 
 
 def test_chance_is_the_quantile_of_random_drift():

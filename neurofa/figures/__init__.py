@@ -15,6 +15,7 @@ from neurofa.figures.courses import (
     step_table,
 )
 from neurofa.figures.curves import chance_line, decay_curve, half_life_points, performance_over_days
+from neurofa.figures.decay_panels import decay_panels
 from neurofa.figures.distributions import animal_points, group_axis, log_axis, success_rates
 from neurofa.figures.drawing import (
     DOUBLE_COLUMN_MM,
@@ -48,6 +49,7 @@ __all__ = [
     "day_labels",
     "day_table",
     "decay_curve",
+    "decay_panels",
     "group_axis",
     "group_coords",
     "group_legend",

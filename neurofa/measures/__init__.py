@@ -27,6 +27,10 @@ from neurofa.measures.decay_models import DecayComparison as DecayComparison
 from neurofa.measures.decay_models import DecayFit as DecayFit
 from neurofa.measures.decay_models import compare_decay_forms as compare_decay_forms
 from neurofa.measures.decay_models import fit_decay as fit_decay
+from neurofa.measures.decoders_over_days import ConstrainedDecoders as ConstrainedDecoders
+from neurofa.measures.decoders_over_days import SessionDecoders as SessionDecoders
+from neurofa.measures.decoders_over_days import constrained_decoders as constrained_decoders
+from neurofa.measures.decoders_over_days import session_decoders as session_decoders
 from neurofa.measures.decoding import CrossDayDecoding as CrossDayDecoding
 from neurofa.measures.decoding import cross_day_decoding as cross_day_decoding
 from neurofa.measures.decoding import cross_day_decoding_of_animal as cross_day_decoding_of_animal
@@ -152,13 +156,9 @@ from neurofa.measures.readouts import decoder_weights as decoder_weights
 from neurofa.measures.readouts import readout_fraction as readout_fraction
 from neurofa.measures.repeats import SessionRepeats as SessionRepeats
 from neurofa.measures.repeats import session_repeats as session_repeats
-from neurofa.measures.selectivity import SelectivityChanges as SelectivityChanges
-from neurofa.measures.selectivity import selectivity as selectivity
-from neurofa.measures.selectivity import selectivity_changes as selectivity_changes
-from neurofa.measures.session_decoders import ConstrainedDecoders as ConstrainedDecoders
-from neurofa.measures.session_decoders import SessionDecoders as SessionDecoders
-from neurofa.measures.session_decoders import constrained_decoders as constrained_decoders
-from neurofa.measures.session_decoders import session_decoders as session_decoders
+from neurofa.measures.selective_units import SelectivityChanges as SelectivityChanges
+from neurofa.measures.selective_units import selectivity as selectivity
+from neurofa.measures.selective_units import selectivity_changes as selectivity_changes
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag

@@ -61,7 +61,8 @@ def adapting_readout(
     by repeat, with the delta rule M += rate [z, 1] (x - M^T [z, 1])^T / largest mean square of [z, 1] (least mean
     squares). What it needs is the change per day at the smallest rate that reads nearly as well as the best one. Null:
     in every session the drift vectors of the units since the session before are dealt out among the units, the same
-    for all stimuli, so that every unit's step keeps its size and shape but not its place in the code; repeats keep
+    for all stimuli, so that every unit's step keeps its size and shape but not its place in the code (fields are
+    added and never taken away, so that it may even be read better); repeats keep
     their deviations from the mean.
 
     Parameters
