@@ -333,7 +333,7 @@ def test_user_analysis_of_a_package(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        ("drift_over_day", "did you mean 'drift_over_days'.*cross_day_decoding, drift_over_days"),
+        ("drift_over_day", "did you mean 'drift_over_days'.*cross_day_decoding, .*drift_over_days"),
         ("nothing_like_it", "no analysis 'nothing_like_it'.*your own"),
         ("missing.py", "no file 'missing.py'"),
         ("no_such_package.analysis", "cannot import 'no_such_package.analysis'"),

@@ -68,6 +68,23 @@ MEASURED_DEFINITIONS = {
     "recurrence_of_detected_cells": "detected_in_second_of_first",
     "cross_day_decoding_accuracy": "correlation_decoder_of_passes",
     "decay_time_constant_days": "exponential_of_a_group_curve",
+    "participation_ratio": "participation_ratio",
+    "participation_ratio_per_cell": "participation_ratio_per_cell",
+    "variance_in_variational_space": "variance_in_variational_space",
+    "drift_in_variational_space": "drift_in_variational_space",
+    "variational_space_overlap": "variational_space_overlap",
+    "drift_magnitude_relative": "drift_magnitude_relative",
+    "angle_between_drift_vectors": "drift_of_two_stimuli",
+    "alignment_with_noise_directions": "alignment_of_standardised_repeats",
+    "alignment_with_coding_directions": "alignment_of_standardised_repeats",
+    "alignment_with_coding_directions_chance": "alignment_of_standardised_repeats",
+    "readout_weight_change_per_day": "online_readout_of_position_and_direction",
+    "readout_weight_change_per_session": "constrained_readout_of_position_and_direction",
+    **dict.fromkeys(
+        [f"selectivity_{name}" for name in ("consistent", "lost", "switched", "gained", "correlation")],
+        "selectivity_of_mean_rates",
+    ),
+    "kurtosis_of_selectivity_change": "selectivity_of_mean_rates",
 }
 
 #: measures whose points are counted, where a recorded run is the reference: those of the curves that ship
