@@ -1,5 +1,6 @@
 """A run held against recorded animals, published statistics or another run."""
 
+from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import read_scorecard, reference_settings, write_scorecard
 from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.runs import compare, curves_of_recording, one_animal, scorecard_of_tables
@@ -7,10 +8,7 @@ from neurofa.comparison.sizes import Sizes, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import (
     COLUMNS,
     CURVE_KINDS,
-    CURVE_MEASURES,
     INTERPRETATION,
-    MEASURED_DEFINITIONS,
-    NOISE_CORRECTED,
     VERDICTS,
     count_inside,
     curve_scorecard,

@@ -8,7 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import references
-from neurofa.comparison.verdicts import ALL_GROUPS, MEASURED_DEFINITIONS, as_scorecard, blank_row, curves_by_lag, judged
+from neurofa.comparison.definitions import MEASURED_DEFINITIONS
+from neurofa.comparison.verdicts import ALL_GROUPS, as_scorecard, blank_row, curves_by_lag, judged
 
 
 def published_scorecard(

@@ -13,19 +13,11 @@ import xarray as xr
 
 from neurofa import figures, references
 from neurofa.analysis import SUMMARY_FILE, analyse, find_analysis
+from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import reference_settings, write_scorecard
 from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsample, with_sizes
-from neurofa.comparison.verdicts import (
-    COLUMNS,
-    CURVE_MEASURES,
-    INTERPRETATION,
-    MEASURED_DEFINITIONS,
-    NOISE_CORRECTED,
-    count_inside,
-    curve_scorecard,
-    curves_by_lag,
-)
+from neurofa.comparison.verdicts import COLUMNS, INTERPRETATION, count_inside, curve_scorecard, curves_by_lag
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
 from neurofa.tables import SUMMARY_KEYS

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from neurofa.catalogue import did_you_mean
+from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.errors import ConfigError
 from neurofa.measures import spearman_brown
 from neurofa.tables import summarise, tidy
@@ -54,57 +55,6 @@ ALL_GROUPS = "all groups"
 OVERLAP = "overlap_of_detected_cells"
 #: the measure whose ceiling follows from the correlation of the halves of a session
 WITH_CEILING, SPLIT_HALF = "population_vector_correlation", "split_half_population_vector_correlation"
-
-#: definition, as in the reference tables, of each measure as this package computes it
-MEASURED_DEFINITIONS = {
-    "split_half_population_vector_correlation": "unsmoothed_maps_of_alternate_passes",
-    "population_vector_correlation": "unsmoothed_maps_cells_in_both",
-    "ensemble_rate_correlation": "unsmoothed_maps_cells_in_both",
-    "tuning_curve_correlation": "unsmoothed_maps_cells_in_both",
-    "representational_similarity_correlation": "unsmoothed_maps_cells_in_both",
-    "angle_unaligned_deg": "unsmoothed_centred_maps_cells_in_both",
-    "angle_procrustes_deg": "unsmoothed_centred_maps_cells_in_both",
-    "overlap_of_detected_cells": "detected_in_both_of_either",
-    "recurrence_of_detected_cells": "detected_in_second_of_first",
-    "cross_day_decoding_accuracy": "correlation_decoder_of_passes",
-    "decay_time_constant_days": "exponential_of_a_group_curve",
-    "participation_ratio": "participation_ratio",
-    "participation_ratio_per_cell": "participation_ratio_per_cell",
-    "variance_in_variational_space": "variance_in_variational_space",
-    "drift_in_variational_space": "drift_in_variational_space",
-    "variational_space_overlap": "variational_space_overlap",
-    "drift_magnitude_relative": "drift_magnitude_relative",
-    "angle_between_drift_vectors": "drift_of_two_stimuli",
-    "alignment_with_noise_directions": "alignment_of_standardised_repeats",
-    "alignment_with_coding_directions": "alignment_of_standardised_repeats",
-    "alignment_with_coding_directions_chance": "alignment_of_standardised_repeats",
-    "readout_weight_change_per_day": "online_readout_of_position_and_direction",
-    "readout_weight_change_per_session": "constrained_readout_of_position_and_direction",
-    **dict.fromkeys(
-        [f"selectivity_{name}" for name in ("consistent", "lost", "switched", "gained", "correlation")],
-        "selectivity_of_mean_rates",
-    ),
-    "kurtosis_of_selectivity_change": "selectivity_of_mean_rates",
-}
-
-#: measures whose points are counted, where a recorded run is the reference: those of the curves that ship
-CURVE_MEASURES = (
-    "split_half_population_vector_correlation",
-    "population_vector_correlation",
-    "ensemble_rate_correlation",
-    "tuning_curve_correlation",
-    "representational_similarity_correlation",
-    "overlap_of_detected_cells",
-    "angle_unaligned_deg",
-    "angle_procrustes_deg",
-)
-
-#: noise-corrected measure to the one that it corrects: judged against recorded runs, counted apart
-NOISE_CORRECTED = {
-    f"{measure}_noise_corrected": measure
-    for measure in ("population_vector_correlation", "ensemble_rate_correlation", "tuning_curve_correlation")
-}
-MEASURED_DEFINITIONS |= {measure: MEASURED_DEFINITIONS[raw] for measure, raw in NOISE_CORRECTED.items()}
 
 INTERPRETATION = (
     "These curves alone do not tell the mechanisms apart. Cells confused between sessions without any neural drift, "

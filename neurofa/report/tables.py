@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurofa.comparison.verdicts import ALL_GROUPS, CURVE_MEASURES
+from neurofa.comparison.definitions import CURVE_MEASURES
+from neurofa.comparison.verdicts import ALL_GROUPS
 
 _MOUSE, _POINTS = "C6M4", 50
 _BAR = (
