@@ -1,0 +1,119 @@
+"""
+Speed of the measures on 30 sessions x 30 stimuli x 500 units x 20 repeats, all pairs of sessions, on one thread.
+
+``python -m tests.benchmarks.measures`` shows processor seconds of every point estimate (no nulls, no bootstraps) and
+their sum, the speed of a matrix product on this core, and ratios to plain loops and to scikit-learn within this run.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rich.console import Console
+from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_limits
+
+from neurofa import measures
+
+SESSIONS, STIMULI, REPEATS, UNITS = 30, 30, 20, 500
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Processor time of one call, s."""
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+def made() -> np.ndarray:
+    """Responses of units with tuning that changes, and noise in every repeat."""
+    rng = np.random.default_rng(0)
+    tuning = rng.standard_normal((STIMULI, 1, UNITS)) + 0.5 * rng.standard_normal((SESSIONS, STIMULI, 1, UNITS))
+    return 3 + tuning + rng.standard_normal((SESSIONS, STIMULI, REPEATS, UNITS))
+
+
+def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Every point estimate."""
+    maps, targets, day = responses.mean(axis=2), np.eye(STIMULI)[:, :3], np.arange(SESSIONS)
+    halves = np.stack([responses[:, :, ::2].mean(axis=2), responses[:, :, 1::2].mean(axis=2)])
+    of_maps = (
+        "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation linear_cka "
+        "representational_similarity_correlation angle_unaligned_deg angle_procrustes_deg drift_magnitude "
+        "angle_between_population_vectors_deg mean_squared_displacement drift_kurtosis drift_share_of_top_units "
+        "angle_between_drift_vectors_deg"
+    )
+    of_halves = (
+        "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation drift_magnitude "
+        "mean_squared_displacement angle_between_drift_vectors_deg"
+    )
+    of_repeats = (
+        "compare_variational_spaces cross_day_decoding variation_within_sessions drift_along_components "
+        "alignment_with_noise_directions alignment_with_coding_directions"
+    )
+    work = {name: (getattr(measures, name), maps) for name in of_maps.split()}
+    corrected = [f"{name}_noise_corrected" for name in of_halves.split()]
+    work |= {name: (getattr(measures, name), halves) for name in corrected}
+    work |= {name: (getattr(measures, name), responses) for name in of_repeats.split()}
+    calls: dict[str, Callable[[], object]] = {
+        name: lambda function=function, values=values: function(values) for name, (function, values) in work.items()
+    }
+    rng = np.random.default_rng(1)
+    return calls | {
+        "representational_drift_index": lambda: measures.representational_drift_index(responses, rng),
+        "selectivity_changes": lambda: measures.selectivity_changes(
+            measures.selectivity(abs(maps), np.arange(30) < 15)
+        ),
+        "decoder_weights": lambda: measures.decoder_weights(responses, targets),
+        "readout_fraction": lambda: measures.readout_fraction(maps, np.ones((3, UNITS)) * np.eye(3, UNITS)),
+        "session_decoders": lambda: measures.session_decoders(responses, targets),
+        "constrained_decoders": lambda: measures.constrained_decoders(responses, targets),
+        "adapting_readout": lambda: measures.adapting_readout(responses, targets, day),
+    }
+
+
+def loop_of_population_vectors(maps: np.ndarray) -> None:
+    """One correlation after the other."""
+    for i in range(SESSIONS):
+        for j in range(i, SESSIONS):
+            np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(maps[i], maps[j], strict=True)])
+
+
+def loop_of_similarities(maps: np.ndarray) -> None:
+    """Similarity matrices anew for every pair of sessions, as the cells of pairs differ."""
+    upper = np.triu_indices(STIMULI, 1)
+    for i in range(SESSIONS):
+        for j in range(i, SESSIONS):
+            np.corrcoef(np.corrcoef(maps[i])[upper], np.corrcoef(maps[j])[upper])
+
+
+def loop_of_decoders(responses: np.ndarray) -> None:
+    """Scikit-learn's ridge of every session, tested on every session."""
+    targets = np.repeat(np.eye(STIMULI)[:, :3], REPEATS // 2, axis=0)
+    train, test = (responses[:, :, start::2].reshape(SESSIONS, -1, UNITS) for start in (0, 1))
+    for values in train:
+        model = Ridge(alpha=len(values) * values.var(axis=0).mean(), solver="cholesky").fit(values, targets)
+        for other in test:
+            ((model.predict(other) - targets) ** 2).mean()
+
+
+def main() -> None:
+    """Measure and show."""
+    responses = made()
+    maps, square = responses.mean(axis=2), np.random.default_rng(2).random((2000, 2000))
+    with threadpool_limits(1):
+        square @ square
+        Console().print(f"matrix product: {16 / seconds(lambda: square @ square):.0f} GFLOP/s")
+        times = {name: seconds(call) for name, call in suite(responses).items()}
+        for name, spent in sorted(times.items(), key=lambda item: -item[1]):
+            Console().print(f"{name:56s}{spent:8.3f} s")
+        Console().print(f"{'sum':56s}{sum(times.values()):8.3f} s")
+        for name, loop in (
+            ("population_vector_correlation", lambda: loop_of_population_vectors(maps)),
+            ("representational_similarity_correlation", lambda: loop_of_similarities(maps)),
+            ("session_decoders", lambda: loop_of_decoders(responses)),
+        ):
+            Console().print(f"{name}: {seconds(loop) / max(times[name], 1e-3):.1f} times faster than a loop")
+
+
+if __name__ == "__main__":
+    main()
