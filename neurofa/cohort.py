@@ -16,6 +16,8 @@ from neurofa.errors import ConfigError
 from neurofa.learning import Learned, Session, learn_session, noisy_trials, reports
 from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
 from neurofa.networks import Activity, Network, forward
+from neurofa.renewal import renewed
+from neurofa.rules.predictive_coding import rule_class
 from neurofa.rules.rule import Rates, Rule
 from neurofa.settings import overnight_process
 
@@ -76,6 +78,7 @@ class Cohort:
         counts = [own.counts for own in sets if own.counts is not None]
         #: (animal, stimulus, time): when the output of sequences counts; None = always, or no time
         self.counts = self._tensor(np.stack(counts)) if counts else None
+        self._renewals = [own.renew for own in sets if own.renew is not None]
         held_out = sets[0].held_out
         self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
         self.rates = Rates(**{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in _RATES.items()})
@@ -142,9 +145,13 @@ class Cohort:
         torch.Tensor
             (animal, stimulus, input).
         """
+        return self.stimuli * self._input_gains(draws)
+
+    def _input_gains(self, draws: Draws) -> Tensor:
+        """Gains of the inputs in a session, to be multiplied with stimuli."""
         sd = self.numbers(attrgetter("stimuli.session_gain_sd"), 2)
         gains = torch.exp(sd * draws.normal(("input gains",), (self.stimuli.shape[-1],)) - sd**2 / 2)
-        return self.stimuli * gains.reshape(len(gains), *[1] * (self.stimuli.ndim - 2), -1)
+        return gains.reshape(len(gains), *[1] * (self.stimuli.ndim - 2), -1)
 
     def session(self, stimuli: Tensor, passes: int, homeostasis: float = 1.0) -> Session:
         """
@@ -162,10 +169,16 @@ class Cohort:
         Returns
         -------
         Session
-            Without the stimuli that are held out.
+            Without the stimuli that are held out; where stimuli are renewed, those of this session.
         """
         targets, acceptable = self.targets, self.acceptable
-        if self.held_out is not None:
+        if self._renewals:
+            draws = self.draws(*self.occasion)
+            fresh = renewed(self.members, self._renewals, draws)
+            stimuli = self._tensor(fresh.inputs) * self._input_gains(draws)
+            targets = self._tensor(fresh.targets)
+            acceptable = None if fresh.acceptable is None else torch.from_numpy(fresh.acceptable).to(self.device)
+        elif self.held_out is not None:
             learned = ~self.held_out
             stimuli, targets = stimuli[:, learned], targets[:, learned]
             acceptable = None if acceptable is None else acceptable[:, learned]
@@ -357,7 +370,8 @@ class Cohort:
 
     def _rule_builder(self) -> Callable[[Rates], Rule]:
         """Make the rule from its numbers."""
-        return partial(Rule, self.protocol.rule.choices())
+        choices = self.protocol.rule.choices()
+        return partial(rule_class(choices), choices)
 
     def _birth(self) -> Network:
         """Networks that the animals are born with."""

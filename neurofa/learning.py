@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -15,6 +15,7 @@ from neurofa.draws import Draws
 from neurofa.networks import Network, forward, loss_per_trial
 from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
 from neurofa.rules.learning_noise import LearningNoise
+from neurofa.rules.predictive_coding import warn_not_converged
 from neurofa.rules.rule import Rates, Rule
 
 #: a chunk of animals is kept small enough that its weights and activity stay in a core's cache (numbers of values)
@@ -109,11 +110,14 @@ class Learned:
         (animal, update).
     engine : str
         Which engine did it; of the reference engine also why the compiled one did not.
+    course : dict of str to torch.Tensor
+        (animal, update): what else the rule tells, such as the energy of predictive coding.
     """
 
     correct: Tensor
     loss: Tensor
     engine: str = "reference"
+    course: dict[str, Tensor] = field(default_factory=dict)
 
 
 def learn_session(
@@ -171,6 +175,7 @@ def learn_session(
         learned = learn_in_chunks(live, n_animals, size, workers)
     if reason:
         learned = replace(learned, engine=f"reference ({reason})")
+        warn_not_converged(learned.course)
     if "performance" in network.memory:
         network.memory["performance"].copy_(_performance(network, session, learned).reshape(-1, 1, 1))
         network.memory["target_sum"].zero_()
@@ -202,7 +207,8 @@ def learn_in_chunks(live: Callable[[int, int], Learned], n_animals: int, size: i
         with ThreadPoolExecutor(workers) as pool:
             parts = list(pool.map(live, starts, stops))
     correct, loss = torch.cat([part.correct for part in parts]), torch.cat([part.loss for part in parts])
-    return Learned(correct, loss, parts[0].engine)
+    course = {name: torch.cat([part.course[name] for part in parts]) for name in parts[0].course}
+    return Learned(correct, loss, parts[0].engine, course)
 
 
 def _performance(network: Network, session: Session, learned: Learned) -> Tensor:
@@ -273,7 +279,9 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
     everything = torch.arange(n_stimuli, device=animals.device).repeat(network.n_animals, session.n_updates)
     shown = everything if order is None else order.flatten(1)
     correct = judge(torch.cat(choices, 1), session.acceptable, shown, session.stimuli)
-    return Learned(correct.reshape(network.n_animals, session.n_updates, -1).mean(-1), torch.stack(losses, 1))
+    performance = correct.reshape(network.n_animals, session.n_updates, -1).mean(-1)
+    course = {name: torch.stack(values, 1) for name, values in rule.course.items()}
+    return Learned(performance, torch.stack(losses, 1), course=course)
 
 
 def _learn_chunk_compiled(network: Network, rule: Rule, session: Session, draws: Draws) -> Learned:

@@ -177,7 +177,7 @@ def _check_schedule(protocol: Protocol, stimuli: Stimuli) -> None:
     """Refuse batches, gains and noise that do not go with the stimuli."""
     n_learned = stimuli.inputs.shape[0] if stimuli.held_out is None else int((~stimuli.held_out).sum())
     batch = protocol.schedule.batch_size
-    if batch > n_learned:
+    if stimuli.renew is None and batch > n_learned:
         raise ConfigError(
             f"schedule.batch_size {batch} is more than the {n_learned} stimuli that are learned; "
             "choose a smaller one, or 0 for all"

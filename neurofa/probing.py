@@ -19,9 +19,10 @@ from neurofa.measures.parallel import each_animal
 from neurofa.members import kept_stimuli
 from neurofa.networks import Activity, Network
 from neurofa.recurrent_cohort import RecurrentCohort
-from neurofa.rules.names import Choices
+from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices
 from neurofa.rules.rule import Rule
 from neurofa.rules.teaching_signals import coefficient_of_determination
+from neurofa.yardsticks import feedback_agreement
 
 #: dimensions and values of one monitored measure
 Monitored = dict[str, tuple[tuple[str, ...], np.ndarray]]
@@ -66,11 +67,12 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
         if settings.noisy_trials:
             rates = cohort.noisy_rates(stimuli[:, kept]).cpu().numpy()
             found["rate"] = (("animal", "stimulus", "repeat", "unit", "time"), rates)
-    course = ("correct", "loss")
-    for name in course:
+    course = {} if learned is None else {"correct": learned.correct, "loss": learned.loss, **learned.course}
+    by_inference = cohort.protocol.rule.choices().pathway in PATHWAYS_BY_INFERENCE
+    for name in ("correct", "loss", *(COURSE_OF_INFERENCE if by_inference else ())):
         values = np.full((len(true_rate), trials), np.nan, dtype=true_rate.dtype)
-        if learned is not None:
-            values[:, : learned.loss.shape[1]] = getattr(learned, name).cpu().numpy()
+        if name in course:
+            values[:, : course[name].shape[1]] = course[name].cpu().numpy()
         found[f"learning_{name}"] = (("animal", "trial"), values)
     if "performance" in settings.monitors:
         found |= _performance(cohort, correct)
@@ -199,7 +201,11 @@ def _numpy(values: Tensor) -> np.ndarray:
     return array
 
 
+#: what predictive coding tells of every update
+COURSE_OF_INFERENCE = ("energy", "inference_steps", "inference_converged")
+
 _MONITORS: dict[str, Callable[[Cohort, Network, Activity], Monitored]] = {
     "readout": _readout,
     "information": _information,
+    "predictive_coding": feedback_agreement,
 }

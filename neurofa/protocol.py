@@ -97,6 +97,11 @@ class Protocol(Settings):
         illegal = illegal or why_noise_illegal(self.rule, self.network)
         if illegal:
             raise ValueError(illegal)
+        if self.network.kind == "recurrent" and "predictive_coding" in self.record.monitors:
+            raise ValueError(
+                "record.monitors names predictive_coding, which is for feedforward networks; leave it out, "
+                "or set network.kind to feedforward"
+            )
         if self.network.kind == "recurrent" and self.observation.kind == "calcium":
             raise ValueError(
                 "observation.kind calcium sees no time within a trial, which network.kind recurrent has; "

@@ -38,10 +38,27 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "bp_signal": (("animal", "session", "stimulus", "unit"), "teaching signal of exact backpropagation", "a.u."),
 }
 
+#: what the monitor ``predictive_coding`` measures of what reaches the rates of a hidden layer: long name and unit
+FEEDBACK_AGREEMENT: Mapping[str, tuple[str, str]] = {
+    "feedback_pc_cosine": ("cosine of feedback to the predictive-coding error, mean over stimuli", "1"),
+    "feedback_pc_cosine_null": ("the same of fresh random feedback, mean over draws", "1"),
+    "feedback_pc_cosine_null_sd": ("the same of fresh random feedback, sd over draws", "1"),
+    "feedback_pc_cosine_ceiling": ("the same of exact backpropagation", "1"),
+    "feedback_bp_cosine": ("cosine of feedback to exact backpropagation, mean over stimuli", "1"),
+    "feedback_pc_explained_variance": ("variance of the predictive-coding error that feedback explains", "1"),
+    "feedback_pc_gain": ("gain with which feedback explains it", "1"),
+    "feedback_pc_gain_ratio": ("size of feedback relative to the predictive-coding error", "1"),
+    "feedback_pc_linear_cka": ("kernel alignment of feedback and predictive-coding error", "1"),
+    "feedback_pc_unit_correlation": ("correlation of both over stimuli, mean over units", "1"),
+}
+
 #: the same for the group ``/learning``
 LEARNING_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "correct": (("animal", "session", "trial"), "fraction of stimuli reported correctly", "1"),
     "loss": (("animal", "session", "trial"), "loss per stimulus", "a.u."),
+    "energy": (("animal", "session", "trial"), "energy of predictive coding per stimulus at its equilibrium", "a.u."),
+    "inference_steps": (("animal", "session", "trial"), "steps of inference", "1"),
+    "inference_converged": (("animal", "session", "trial"), "inference reached its tolerance", "1"),
     "accuracy": (("animal", "session"), "fraction of the learned stimuli reported correctly", "1"),
     "held_out_accuracy": (("animal", "session"), "fraction of the held-out stimuli reported correctly", "1"),
     "fixed_readout_mse": (("animal", "session"), "squared error of the network's own readout", "a.u.^2"),
@@ -70,6 +87,7 @@ LEARNING_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "angle between the forward weights of the layer above, transposed, and the feedback weights",
         "deg",
     ),
+    **{name: (("animal", "session", "layer"), *described) for name, described in FEEDBACK_AGREEMENT.items()},
 }
 #: variables of the group ``/probe`` that have the last dimension ``time`` where trials are recorded over time
 OVER_TIME = frozenset({"correct_in_time", "rate", "true_rate", "latent_rate", "output", "teaching_signal", "bp_signal"})

@@ -12,17 +12,19 @@ from neurofa.rules.names import (
     LEARNING_NOISE,
     NAMED_RULES,
     PATHWAYS,
+    PATHWAYS_BY_INFERENCE,
     PATHWAYS_IN_TIME,
     SIGN_MAGNITUDES,
     SLOPES,
     TEACHING_SIGNALS,
     Choices,
+    Inference,
 )
 
 #: choices of a rule that its name makes and a setting of the same name may change
 _OPTIONS = {
     "teaching_signal": TEACHING_SIGNALS,
-    "pathway": (*PATHWAYS, *PATHWAYS_IN_TIME),
+    "pathway": (*PATHWAYS, *PATHWAYS_BY_INFERENCE, *PATHWAYS_IN_TIME),
     "feedback_weights": FEEDBACK_WEIGHTS,
     "slope": SLOPES,
     "sign_magnitudes": SIGN_MAGNITUDES,
@@ -98,8 +100,8 @@ class RuleSettings(Settings):
     teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
     pathway: str = Field(
         "",
-        description="layerwise, direct or readout, of recurrent networks eligibility or through_time; "
-        "empty = as the name says",
+        description="layerwise, direct, readout; equilibrium, fixed_prediction; in time eligibility, through_time; "
+        "empty = by name",
     )
     feedback_weights: str = Field(
         "",
@@ -136,6 +138,16 @@ class RuleSettings(Settings):
     feedback_rate: PerAnimal = per_animal(
         0.01, ge=0, lt=1, description="weight mirror: share of F renewed; informative: relative step; per update"
     )
+    precisions: tuple[float, ...] = Field(
+        (), description="predictive coding: precision of each hidden layer and of the output; empty = 1"
+    )
+    inference_step: float = Field(0.5, gt=0, description="predictive coding: largest step of the inference")
+    inference_tolerance: float = Field(
+        1e-5, gt=0, lt=1, description="predictive coding: inference ends when no rate moves by more than this, relative"
+    )
+    inference_max_steps: int = Field(
+        10_000, ge=1, description="predictive coding: when inference is given up, and told"
+    )
     unit_dropout: PerAnimal = per_animal(
         0.0,
         ge=0,
@@ -171,6 +183,10 @@ class RuleSettings(Settings):
                     f"{choice} belongs to feedback_weights '{needed}', but this rule has '{feedback}'; "
                     f"leave it out, or set feedback_weights to {needed}"
                 )
+        if min(self.precisions, default=1.0) <= 0:
+            raise ValueError(f"precisions must be greater than 0, got {list(self.precisions)}")
+        if self.precisions and self.choices().pathway not in PATHWAYS_BY_INFERENCE:
+            raise ValueError("precisions are for predictive coding; leave them out, or set name to predictive_coding")
         if self.optimiser == "adam" and is_on(self.learning_rate_spread):
             raise ValueError(
                 "learning_rate_spread has no effect with optimiser adam, which makes all steps equal; "
@@ -195,6 +211,9 @@ class RuleSettings(Settings):
             optimiser=self.optimiser,
             network_units=self.network_units,
             online=self.online,
+            inference=Inference(
+                self.precisions, self.inference_step, self.inference_tolerance, self.inference_max_steps
+            ),
         )
 
 
@@ -215,6 +234,11 @@ def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
     for name in (*LEARNING_NOISE, "learning_rate_spread"):
         if network.kind == "recurrent" and is_on(getattr(rule, name)):
             return f"rule.{name} is for feedforward networks; set it to 0, or network.kind to feedforward"
+    if rule.choices().pathway in PATHWAYS_BY_INFERENCE and (network.output_gain or is_on(rule.unit_dropout)):
+        return (
+            "predictive coding knows neither network.output_gain nor rule.unit_dropout; "
+            "set them to false and 0, or choose another rule, such as bp"
+        )
     if network.loss == "cross_entropy" and is_on(rule.label_noise):
         return (
             "rule.label_noise makes targets that are no probabilities, which network.loss cross_entropy needs; "

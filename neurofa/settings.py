@@ -119,8 +119,10 @@ class RecordSettings(Settings):
     """What is kept of every recorded session besides rates and performance."""
 
     stimuli: int = Field(0, ge=0, description="stimuli that the recording keeps, evenly chosen; 0 = all")
-    monitors: tuple[Literal["performance", "readout", "information", "alignment"], ...] = Field(
-        (), description="measured at every session over all stimuli: performance, readout, information, alignment"
+    monitors: tuple[Literal["performance", "readout", "information", "alignment", "predictive_coding"], ...] = Field(
+        (),
+        description="measured at every session over all stimuli: performance, readout, information, alignment, "
+        "predictive_coding",
     )
     teaching_signals: bool = Field(False, description="keep the teaching signals, and those of exact backpropagation")
     bin_width: float = Field(0.1, gt=0, description="of the binned estimate of information, in units of the rates")

@@ -26,9 +26,10 @@ LAYERS = [
     {"preflight", "citations"},
     {"report", "comparison", "analysis", "simulation"},
     {"probing"},
+    {"yardsticks"},
     {"recurrent_cohort"},
     {"cohort", "recurrent_learning"},
-    {"tables", "birth", "learning", "merging", "observation", "nwb", "references", "run_folder"},
+    {"renewal", "tables", "birth", "learning", "merging", "observation", "nwb", "references", "run_folder"},
     {"figures"},
     {"compiled", "measures", "rules", "members", "occupancy", "provenance"},
     {"networks", "recording", "protocol_text"},
@@ -57,6 +58,7 @@ SIMULATOR = {
     "protocol",
     "recurrent_cohort",
     "recurrent_learning",
+    "renewal",
     "rule_settings",
     "rules",
     "run_folder",
@@ -65,6 +67,7 @@ SIMULATOR = {
     "settings",
     "simulation",
     "stimuli",
+    "yardsticks",
 }
 
 

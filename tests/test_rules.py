@@ -12,7 +12,7 @@ from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, PATHWAYS_IN_T
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import pathways as pathway_module
 from neurofa.rules import teaching_signals as signal_module
-from neurofa.rules.names import Choices, why_illegal
+from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices, why_illegal
 from neurofa.rules.rule import Rule
 from tests.engine import born_rule, draws, random_network, rates, trials
 
@@ -322,7 +322,11 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
     for kind in FEEDBACK_WEIGHTS:
         assert isinstance(Rule(Choices("error", "layerwise", kind), rates()).feedback, kinds.FeedbackWeights)
     for name, row in NAMED_RULES.items():
-        assert row.teaching_signal in TEACHING_SIGNALS and row.pathway in (*PATHWAYS, *PATHWAYS_IN_TIME), name
+        assert row.teaching_signal in TEACHING_SIGNALS and row.pathway in (
+            *PATHWAYS,
+            *PATHWAYS_IN_TIME,
+            *PATHWAYS_BY_INFERENCE,
+        ), name
         assert row.feedback_weights in FEEDBACK_WEIGHTS and row.equation and row.source, name
 
 

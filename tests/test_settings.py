@@ -142,6 +142,8 @@ def test_the_rules_of_the_table_are_those_of_the_theory() -> None:
         "random_walk": ("error", "layerwise", "walking"),
         "infomax": ("error", "layerwise", "informative"),
         "linbp": ("error", "layerwise", "transpose"),
+        "predictive_coding": ("error", "equilibrium", "transpose"),
+        "fixed_prediction": ("error", "fixed_prediction", "transpose"),
         "rflo": ("error", "eligibility", "fixed"),
         "bptt": ("error", "through_time", "transpose"),
     }

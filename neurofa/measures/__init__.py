@@ -121,6 +121,7 @@ from neurofa.measures.prediction_error.feedback import FeedbackAgreement as Feed
 from neurofa.measures.prediction_error.feedback import (
     feedback_against_prediction_error as feedback_against_prediction_error,
 )
+from neurofa.measures.prediction_error.feedback import mean_cosine as mean_cosine
 from neurofa.measures.prediction_error.feedback import random_feedback_cosine as random_feedback_cosine
 from neurofa.measures.prediction_error.hierarchy import Hierarchy as Hierarchy
 from neurofa.measures.prediction_error.hierarchy import hierarchy as hierarchy

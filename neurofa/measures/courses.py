@@ -22,6 +22,18 @@ MONITORS: Mapping[str, tuple[str, ...]] = {
     ),
     "information": ("target_information_gaussian", "target_information_binned", "target_information_binned_ceiling"),
     "alignment": ("angle_to_bp_deg", "angle_weights_feedback_deg"),
+    "predictive_coding": (
+        "feedback_pc_cosine",
+        "feedback_pc_cosine_null",
+        "feedback_pc_cosine_null_sd",
+        "feedback_pc_cosine_ceiling",
+        "feedback_bp_cosine",
+        "feedback_pc_explained_variance",
+        "feedback_pc_gain",
+        "feedback_pc_gain_ratio",
+        "feedback_pc_linear_cka",
+        "feedback_pc_unit_correlation",
+    ),
 }
 
 

@@ -3,6 +3,26 @@
 from typing import NamedTuple
 
 
+class Inference(NamedTuple):
+    """
+    How predictive coding looks for the equilibrium of its errors, see `neurofa.measures.Inference`.
+
+    Attributes
+    ----------
+    precisions : tuple of float
+        Of every layer from the first hidden one to the output; empty = 1 everywhere.
+    step, tolerance : float
+        Largest step of the descent, and when it has arrived.
+    max_steps : int
+        When it is given up, which is told.
+    """
+
+    precisions: tuple[float, ...] = ()
+    step: float = 0.5
+    tolerance: float = 1e-5
+    max_steps: int = 10_000
+
+
 class Choices(NamedTuple):
     """
     Everything about a rule that is not a number.
@@ -25,6 +45,8 @@ class Choices(NamedTuple):
         Units of the feedback network, of feedback weights ``network``.
     online : bool
         In recurrent networks: weights change at every time step, not after the trials.
+    inference : Inference
+        Of the pathways by inference.
     """
 
     teaching_signal: str
@@ -37,6 +59,7 @@ class Choices(NamedTuple):
     optimiser: str = "gradient"
     network_units: int = 50
     online: bool = False
+    inference: Inference = Inference()
 
 
 class NamedRule(NamedTuple):
@@ -69,6 +92,8 @@ TEACHING_SIGNALS = ("error", "target", "centred_target")
 PATHWAYS = ("layerwise", "direct", "readout")
 #: of recurrent networks: how a teaching signal reaches earlier moments
 PATHWAYS_IN_TIME = ("eligibility", "through_time")
+#: of predictive coding: errors of all layers balance before weights change
+PATHWAYS_BY_INFERENCE = ("equilibrium", "fixed_prediction")
 FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "network", "walking", "sign", "learned", "informative")
 SLOPES = ("derivative", "one")
 SIGN_MAGNITUDES = ("unit", "batch", "fixed")
@@ -129,6 +154,20 @@ NAMED_RULES: dict[str, NamedRule] = {
         "s_l = W_(l+1)^T delta_(l+1), delta_l = s_l (f' replaced by 1)",
         "Li 2021, arXiv 2112.11018",
         slope="one",
+    ),
+    "predictive_coding": NamedRule(
+        "error",
+        "equilibrium",
+        "transpose",
+        "s_l = pi_l (x_l - f(W_l x_(l-1))), x where s_l = W_(l+1)^T delta_(l+1) in all layers",
+        "Whittington & Bogacz 2017, 10.1162/NECO_a_00949",
+    ),
+    "fixed_prediction": NamedRule(
+        "error",
+        "fixed_prediction",
+        "transpose",
+        "the same with predictions and slopes of the forward pass",
+        "Millidge 2022, 10.1162/neco_a_01497; Rosenbaum 2022, 10.1371/journal.pone.0266102",
     ),
     "rflo": NamedRule(
         "error",
@@ -195,6 +234,18 @@ def why_illegal(choices: Choices, n_hidden: int, kind: str = "feedforward") -> s
     if choices.online:
         return "rule.online needs time within a trial; set it to false, or network.kind to recurrent"
     kind = choices.feedback_weights
+    if choices.pathway in PATHWAYS_BY_INFERENCE and (
+        choices.teaching_signal != "error" or kind != "transpose" or choices.slope != "derivative"
+    ):
+        return (
+            f"rule.pathway '{choices.pathway}' is predictive coding, whose errors come down through the forward "
+            "weights; leave rule.teaching_signal, rule.feedback_weights and rule.slope as the name of the rule says"
+        )
+    if choices.pathway in PATHWAYS_BY_INFERENCE and len(choices.inference.precisions) not in (0, n_hidden + 1):
+        return (
+            f"rule.precisions lists {len(choices.inference.precisions)} numbers for {n_hidden} hidden layers and the "
+            "output; give one for each, or none"
+        )
     if n_hidden == 0:
         return (
             "network.hidden is empty, but the rule sends its teaching signal to a hidden layer; "

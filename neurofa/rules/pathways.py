@@ -25,10 +25,13 @@ class Reached(NamedTuple):
         (animal, trial, unit) per hidden layer: what reaches the rates.
     deltas : list of torch.Tensor
         (animal, trial, unit): the same times the slope of the rates, which is the teaching signal of the layer.
+    below : list of torch.Tensor or None
+        (animal, trial, pre): rates below every layer that its weights learn from; None = those of the forward pass.
     """
 
     sent: list[Tensor]
     deltas: list[Tensor]
+    below: list[Tensor] | None = None
 
 
 #: (network, activity, signal at the output, feedback, slope, number of the update) -> what reaches the hidden layers

@@ -83,10 +83,13 @@ class Rule:
         self.choices = choices
         self.rates = rates
         self._signal = TEACHING_SIGNALS[choices.teaching_signal]
-        self._pathway = PATHWAYS[choices.pathway]
+        # rules of classes of their own need no pathway
+        self._pathway = PATHWAYS.get(choices.pathway, PATHWAYS["layerwise"])
         self._slope = SLOPES[choices.slope]
         self._optimiser = optimisers.OPTIMISERS[choices.optimiser]
         self.feedback = _feedback_kind(choices, rates)
+        #: name to values (animal,) of every update: what else of the course of learning is recorded
+        self.course: dict[str, list[Tensor]] = {}
         #: plain steps of the forward weights need not be known to anything but the weights
         self._fused = choices.optimiser == "gradient" and choices.feedback_weights not in ("learned", "informative")
 
@@ -168,8 +171,8 @@ class Rule:
         if len(network.layers) == 1:
             return Reached([], [own_error])
         signal = self._signal(network.memory, activity.output, target, self.rates.target_scale)
-        sent, deltas = self._pathway(network, activity, signal, self.feedback, self._slope, update)
-        return Reached(sent, [*deltas, own_error])
+        reached = self._pathway(network, activity, signal, self.feedback, self._slope, update)
+        return Reached(reached.sent, [*reached.deltas, own_error])
 
     def update(
         self,
@@ -198,13 +201,14 @@ class Rule:
         n_trials = activity.output.shape[1]
         disturbed = noise is not None and noise.disturbs_ascent
         last = len(network.layers) - 1
+        below = activity.rates if reached.below is None else reached.below
         fed_back = self.fed_back_layers(network)
         for number, (layer, delta) in enumerate(zip(network.layers, reached.deltas, strict=True)):
             rate = self.rates.hidden
             if layer.plasticity is not None:
                 delta = delta * layer.plasticity.unsqueeze(1)
             if number == last:
-                rate = self._readout_rate(activity.rates[number], n_trials)
+                rate = self._readout_rate(below[number], n_trials)
             if number == 0 and network.private:
                 # every stimulus has synapses of its own: there is nothing to average over
                 ascent = delta.transpose(1, 2)
@@ -212,9 +216,9 @@ class Rule:
                     ascent = noise.ascent(number, ascent, update)
                 layer.weights += self._optimiser(network, "weights 0", ascent, rate)
             elif self._fused and not disturbed:
-                layer.weights.baddbmm_((delta * (rate / n_trials)).transpose(1, 2), activity.rates[number])
+                layer.weights.baddbmm_((delta * (rate / n_trials)).transpose(1, 2), below[number])
             else:
-                ascent = torch.bmm(delta.transpose(1, 2), activity.rates[number]) / n_trials
+                ascent = torch.bmm(delta.transpose(1, 2), below[number]) / n_trials
                 if noise is not None and disturbed:
                     ascent = noise.ascent(number, ascent, update)
                 change = self._optimiser(network, f"weights {number}", ascent, rate)

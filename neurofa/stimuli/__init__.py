@@ -39,6 +39,10 @@ class Stimuli:
         For a single output: above it the report is 1, else 0, and ``acceptable`` has these two columns.
     time_labels : dict of str to numpy.ndarray
         (time,): coordinates of the time of sequences, the same in every animal.
+    renew : callable or None
+        What is learned is new in every session: called with the animal's random numbers of the session, it gives the
+        `Stimuli` of that session, always as many. All others are then shown in the probe only. One pass of them is a
+        stream of stimuli none of which comes twice.
     """
 
     inputs: np.ndarray
@@ -50,6 +54,7 @@ class Stimuli:
     counts: np.ndarray | None = None
     threshold: float | None = None
     time_labels: dict[str, np.ndarray] = field(default_factory=dict)
+    renew: Callable[[np.random.Generator], "Stimuli"] | None = None
 
     def check(self, kind: str) -> None:
         """
@@ -128,6 +133,11 @@ class Stimuli:
                 )
         if self.held_out is not None and self.held_out.all():
             raise ConfigError(f"stimulus set '{kind}' holds all stimuli out; leave at least one to learn")
+        if self.renew is not None and (sequences or self.private or self.held_out is not None):
+            raise ConfigError(
+                f"stimulus set '{kind}' renews its stimuli, which sequences, private and held-out stimuli cannot; "
+                "leave 'renew' out, or the other: of renewed stimuli those of the probe are never learned"
+            )
         if self.counts is not None and not self.counts.any(1).all():
             raise ConfigError(f"stimulus set '{kind}' gave a sequence whose output never counts; see 'counts'")
 
@@ -148,6 +158,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
     from neurofa.stimuli.patterns import patterns
+    from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
     from neurofa.stimuli.uniform_samples import uniform_samples
     from neurofa.stimuli.xor import xor
@@ -159,5 +170,6 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "twelve_bits": twelve_bits,
         "digits": digits,
         "uniform_samples": uniform_samples,
+        "teacher": teacher,
         "delayed_match_to_sample": delayed_match_to_sample,
     }

@@ -88,6 +88,29 @@ def feedback_against_prediction_error(feedback: ArrayLike, prediction_error: Arr
     )
 
 
+def mean_cosine(first: ArrayLike, second: ArrayLike) -> Floats:
+    """
+    Cosine of two signals of a population, mean over stimuli.
+
+    Parameters
+    ----------
+    first, second : (animal, stimulus, unit), a.u.
+        Gaps: stimuli with a missing value, or with a signal of size 0, are left out of the mean.
+
+    Returns
+    -------
+    (animal,), -1 to 1
+        NaN where no stimulus is left.
+
+    Raises
+    ------
+    ShapeError
+        Where the shapes differ.
+    """
+    a, b = _three_dimensions(first, second)
+    return _mean(_cosines(a, b))
+
+
 def random_feedback_cosine(
     output_error: ArrayLike, prediction_error: ArrayLike, rng: np.random.Generator, n_draws: int = 200
 ) -> Floats:

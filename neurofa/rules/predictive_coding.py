@@ -1,0 +1,229 @@
+"""Predictive coding as a learning rule: inference to a stated tolerance, then updates that are local to each layer.
+
+dW_l = rate * mean over trials of pi_l f'(a_l) eps_l x_(l-1)^T, with errors eps and rates x at the equilibrium.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurofa.measures.prediction_error.equilibrium import (
+    Equilibrium,
+    Inference,
+    relax,
+    relax_fixed_prediction,
+)
+from neurofa.networks import Activity, Layer, Network, propagate, respond
+from neurofa.networks.feedforward import DERIVATIVES, scaled_by_gains
+from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices
+from neurofa.rules.pathways import Reached
+from neurofa.rules.rule import Rule
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """
+    One layer of a network as inference sees it.
+
+    Attributes
+    ----------
+    layer : Layer
+        Weights, thresholds, gains.
+    activation : str
+        Of a hidden layer; ``"output"`` and ``"softmax"`` for the readout.
+    private : bool
+        Whether stimuli reach it through synapses of their own.
+    """
+
+    layer: Layer
+    activation: str
+    private: bool = False
+
+    def predict(self, below: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Predict the rates of the layer.
+
+        Parameters
+        ----------
+        below : torch.Tensor
+            (animal, trial, pre).
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            (animal, trial, unit): rates and their slope.
+        """
+        drive = self.layer.weights.transpose(1, 2) if self.private else propagate(self.layer, below)
+        if self.activation in ("output", "softmax"):
+            output = drive if self.activation == "output" else torch.softmax(drive, dim=-1)
+            return output, torch.ones_like(output)
+        given, value, rate = respond(self.layer, drive, self.activation)
+        return rate, scaled_by_gains(self.layer, DERIVATIVES[self.activation](given, value))
+
+    def send_down(self, error: Tensor) -> Tensor:
+        """
+        Send errors through the transposed weights.
+
+        Parameters
+        ----------
+        error : torch.Tensor
+            (animal, trial, unit).
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, trial, pre).
+        """
+        return torch.bmm(error, self.layer.weights)
+
+    def energy(self, rates: Tensor, prediction: Tensor) -> Tensor:
+        """
+        Energy of the layer at precision 1, summed over trials.
+
+        Parameters
+        ----------
+        rates, prediction : torch.Tensor
+            (animal, trial, unit).
+
+        Returns
+        -------
+        torch.Tensor
+            (animal,): half the squared error; of a softmax the cross-entropy, whose gradient is the same difference.
+        """
+        if self.activation == "softmax":
+            smallest = torch.finfo(prediction.dtype).tiny
+            return -(rates * prediction.clamp_min(smallest).log()).sum((1, 2))
+        return 0.5 * (rates - prediction).square().sum((1, 2))
+
+
+def predicting_layers(network: Network) -> list[NetworkLayer]:
+    """
+    Layers of a network as inference sees them.
+
+    Parameters
+    ----------
+    network : Network
+        The networks.
+
+    Returns
+    -------
+    list of NetworkLayer
+        From the first hidden layer to the readout.
+    """
+    hidden = [
+        NetworkLayer(layer, network.activation, network.private and number == 0)
+        for number, layer in enumerate(network.layers[:-1])
+    ]
+    readout = "softmax" if network.loss == "cross_entropy" else "output"
+    return [*hidden, NetworkLayer(network.layers[-1], readout)]
+
+
+class PredictiveCoding(Rule):
+    """
+    Predictive coding with inference, or with fixed predictions, behind the calls of a rule.
+
+    The course of learning of `course` has one entry per update: energy per trial at the equilibrium, steps of
+    inference, and whether the tolerance was reached.
+
+    References
+    ----------
+    Whittington & Bogacz 2017, Neural Computation 29:1229, doi 10.1162/NECO_a_00949; fixed predictions: Millidge et al.
+    2022, Neural Computation 34:1329, doi 10.1162/neco_a_01497.
+    """
+
+    def equilibrium(self, network: Network, activity: Activity, target: Tensor) -> Equilibrium:
+        """
+        Look for the equilibrium.
+
+        Parameters
+        ----------
+        network : Network
+            The networks.
+        activity : Activity
+            A forward pass.
+        target : torch.Tensor
+            (animal, trial, output).
+
+        Returns
+        -------
+        Equilibrium
+            Errors and rates.
+        """
+        find = relax_fixed_prediction if self.choices.pathway == "fixed_prediction" else relax
+        return find(predicting_layers(network), activity.rates[0], target, self._inference())
+
+    def teaching_signals(self, network: Network, activity: Activity, target: Tensor, update: int) -> Reached:
+        """
+        Errors at the equilibrium; see `Rule.teaching_signals`.
+
+        Parameters
+        ----------
+        network : Network
+            The networks.
+        activity : Activity
+            A forward pass.
+        target : torch.Tensor
+            (animal, trial, output).
+        update : int
+            Number of the update within the session.
+
+        Returns
+        -------
+        Reached
+            ``sent`` are the precision-weighted errors of the hidden layers, ``deltas`` these times the slope;
+            ``below`` are rates at the equilibrium, with fixed predictions those of the forward pass.
+        """
+        found = self.equilibrium(network, activity, target)
+        n_trials = target.shape[1]
+        self.course.setdefault("energy", []).append(found.energy[:, -1] / n_trials)
+        self.course.setdefault("inference_steps", []).append(found.n_steps.to(target.dtype))
+        self.course.setdefault("inference_converged", []).append(found.converged.to(target.dtype))
+        precisions = self._inference().of_layers(len(network.layers))
+        weighted = [precision * error for precision, error in zip(precisions, found.errors, strict=True)]
+        deltas = [error * slope for error, slope in zip(weighted, found.slopes, strict=True)]
+        if self.choices.pathway == "fixed_prediction":
+            return Reached(weighted[:-1], deltas)
+        # what a layer learns from is the activity below it at the equilibrium
+        return Reached(weighted[:-1], deltas, [activity.rates[0], *found.rates])
+
+    def _inference(self) -> Inference:
+        """How the equilibrium is looked for."""
+        return Inference(*self.choices.inference)
+
+
+def rule_class(choices: Choices) -> type[Rule]:
+    """
+    Class of a rule for feedforward networks.
+
+    Parameters
+    ----------
+    choices : Choices
+        Of the rule.
+
+    Returns
+    -------
+    type
+        `PredictiveCoding` on the pathways by inference, else `Rule`.
+    """
+    return PredictiveCoding if choices.pathway in PATHWAYS_BY_INFERENCE else Rule
+
+
+def warn_not_converged(course: Mapping[str, Tensor]) -> None:
+    """
+    Warn where inference was given up in a session.
+
+    Parameters
+    ----------
+    course : mapping of str to torch.Tensor
+        (animal, update): what the rule told; nothing happens without inference.
+    """
+    converged = course.get("inference_converged")
+    if converged is not None and bool((converged == 0).any()):
+        warnings.warn(
+            f"inference did not converge in {int((converged == 0).sum())} of {converged.numel()} updates of all "
+            "animals; raise rule.inference_max_steps or rule.inference_tolerance, or lower rule.precisions",
+            stacklevel=2,
+        )
