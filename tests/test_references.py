@@ -8,16 +8,23 @@ import pytest
 
 from neurofa import references
 from neurofa.errors import ConfigError
+from neurofa.measures import proportion_and_interval
 
 DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 
 
 def test_tables_are_listed_with_their_kind():
-    assert references.list_tables() == {"ca1_linear_track_curves": "curves", "drift_statistics": "statistics"}
+    assert references.list_tables() == {
+        "ca1_linear_track_curves": "curves",
+        "drift_statistics": "statistics",
+        "prediction_error_statistics": "statistics",
+    }
 
 
 @pytest.mark.parametrize(
-    "frame", [references.load_references(), references.load_curves()], ids=["statistics", "curves"]
+    "frame",
+    [references.load_references(), references.load_references("prediction_error_statistics"), references.load_curves()],
+    ids=["drift", "prediction errors", "curves"],
 )
 def test_every_row_has_a_doi_and_no_path_or_machine_in_its_text(frame):
     assert frame["doi"].map(lambda doi: bool(DOI.match(doi))).all()
@@ -25,9 +32,10 @@ def test_every_row_has_a_doi_and_no_path_or_machine_in_its_text(frame):
     assert not [cell for cell in text if re.search(r"(^|\s)/\w+/|\\|https?:", cell)]
 
 
-def test_statistics_have_legal_values():
-    table = references.load_references()
-    assert len(table) == 198
+@pytest.mark.parametrize(("name", "n_rows"), [("drift_statistics", 198), ("prediction_error_statistics", 154)])
+def test_statistics_have_legal_values(name, n_rows):
+    table = references.load_references(name)
+    assert len(table) == n_rows
     assert table["id"].is_unique
     assert np.isfinite(table["value"]).all()
     assert (table["lag_days"].dropna() >= 0).all()
@@ -40,6 +48,22 @@ def test_statistics_have_legal_values():
     without = table["lower"].isna() & table["upper"].isna()
     assert (table["interval_kind"] == "none").eq(without).all()
     assert table[table["interval_kind"] == "upper_bound"]["lower"].isna().all()
+
+
+def test_published_indices_of_deviance_add_up_and_rise_along_the_pathway():
+    table = references.load_references("prediction_error_statistics")
+    for control in ("cascade", "many_standards"):
+        own = table[table["definition"] == f"deviance_decomposition_{control}"]
+        index = own.pivot(index="area", columns="measure", values="value")
+        assert len(index) == 6
+        # printed with two digits
+        assert ((index["i_mm"] - index["i_pe"] - index["i_rs"]).abs() < 0.011).all()
+        cortex, midbrain = index.filter(like="cortex", axis=0), index.filter(like="colliculus", axis=0)
+        assert cortex["i_pe"].min() > midbrain["i_pe"].max()
+    fractions = table.set_index("id").loc[["jordan2020_frac_dMM", "jordan2020_frac_hMM"]]
+    for n, row in zip((14, 5), fractions.itertuples(), strict=True):
+        interval = proportion_and_interval(n, 27)
+        assert (row.value, row.lower, row.upper) == pytest.approx(tuple(map(float, interval)), abs=1e-3)
 
 
 def test_rows_of_novel_environments_do_not_carry_the_definition_of_this_package():

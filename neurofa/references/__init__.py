@@ -1,6 +1,7 @@
 """Published statistics and recorded curves, each with its DOI, for the comparison with simulated animals.
 
-Two kinds of table ship as CSV files. *Statistics* (``drift_statistics``) are numbers that papers print, or that were
+Two kinds of table ship as CSV files. *Statistics* (``drift_statistics``, ``prediction_error_statistics``)
+are numbers that papers print, or that were
 computed from files that their authors published. *Curves* (``ca1_linear_track_curves``) were computed from published
 recordings with this package's own definitions. ``definitions.csv`` says in words what each ``definition`` means: two
 numbers are compared only where their definitions are the same.
@@ -87,8 +88,8 @@ def list_tables() -> dict[str, str]:
 
     Examples
     --------
-    >>> list_tables()
-    {'ca1_linear_track_curves': 'curves', 'drift_statistics': 'statistics'}
+    >>> list(list_tables())
+    ['ca1_linear_track_curves', 'drift_statistics', 'prediction_error_statistics']
     """
     names = sorted(file.stem for file in _FOLDER.glob("*.csv") if file.stem != "definitions")
     return {name: "curves" if name.endswith("_curves") else "statistics" for name in names}
