@@ -21,6 +21,8 @@ from neurofa.rules.predictive_coding import rule_class
 from neurofa.rules.rule import Rates, Rule
 from neurofa.settings import overnight_process
 
+#: name of a variable to its dimensions and values
+Monitored = dict[str, tuple[tuple[str, ...], np.ndarray]]
 #: numbers of a rule and the settings that give them
 _RATES = {
     "hidden": "learning_rate",
@@ -272,6 +274,28 @@ class Cohort:
             Rates (animal, stimulus, unit) and output (animal, stimulus, output).
         """
         return forward(network, stimuli)
+
+    def besides(self, stimuli: Tensor, kept: np.ndarray) -> Monitored:
+        """
+        What a probe of these animals shows besides rates, output and reports.
+
+        Parameters
+        ----------
+        stimuli : torch.Tensor
+            (animal, stimulus, [time,] input).
+        kept : numpy.ndarray
+            (kept stimulus,): stimuli that the recording keeps.
+
+        Returns
+        -------
+        dict of str to tuple
+            Name of a variable of the probe to its dimensions and values.
+        """
+        return {}
+
+    def close(self) -> None:
+        """End what was started for these animals; they can still be looked at."""
+        return
 
     def report_targets(self) -> Tensor:
         """What the network should put out while the animals report, (animal, stimulus, output)."""

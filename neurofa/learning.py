@@ -176,11 +176,27 @@ def learn_session(
     if reason:
         learned = replace(learned, engine=f"reference ({reason})")
         warn_not_converged(learned.course)
+    remember_performance(network, session, learned)
+    return learned
+
+
+def remember_performance(network: Network, session: Session, learned: Learned) -> None:
+    """
+    Let networks remember how well they did in a session, where their rule needs it.
+
+    Parameters
+    ----------
+    network : Network
+        Its memory is changed.
+    session : Session
+        What was shown.
+    learned : Learned
+        The course of learning.
+    """
     if "performance" in network.memory:
         network.memory["performance"].copy_(_performance(network, session, learned).reshape(-1, 1, 1))
         network.memory["target_sum"].zero_()
         network.memory["target_count"].zero_()
-    return learned
 
 
 def learn_in_chunks(live: Callable[[int, int], Learned], n_animals: int, size: int, workers: int) -> Learned:

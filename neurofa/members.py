@@ -80,6 +80,7 @@ def _structure(protocol: Protocol) -> str:
         "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
         "schedule": settings["schedule"],
         "engine": settings["engine"],
+        "spiking": settings["spiking"] if protocol.engine.kind == "spiking" else {},
         "seed": protocol.cohort.seed,
         "overnight": [
             (name, [(key, None if is_number(value) else value) for key, value in parameters.items()])

@@ -43,6 +43,8 @@ class _Sizes:
     layer: int
     #: 0 = trials are not recorded over time
     time: int
+    #: bins of spike counts; 0 = there are none
+    spike_bin: int = 0
 
     def dims(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Dimensions of a variable of the probe: time comes last, where there is any."""
@@ -128,11 +130,12 @@ def _sizes(
     """Sizes of the merged recording, and the labels of the stimuli, which all groups share."""
     labels = common_labels(found)
     n_stimuli = len(labels["stimulus"])
-    repeats, outputs, trials = [], [], []
+    repeats, outputs, trials, bins = [], [], [], [0]
     for number, members in enumerate(found):
         with xr.open_zarr(sessions / f"batch-{number}-session-0000.zarr", consolidated=False, chunks=None) as first:
             outputs.append(first.sizes["output_unit"])
             trials.append(first.sizes["trial"])
+            bins.append(first.sizes.get("spike_bin", 0))
             n_trials_recorded = first.sizes.get("repeat", 0)
         for member in {member.group: member for member in members}.values():
             rates = np.ones((1, n_stimuli, 2, n_times)[: 4 if n_times else 3])
@@ -141,7 +144,8 @@ def _sizes(
     n_sessions = max(len(members[0].protocol.schedule.days) for members in found)
     n_layers = max(len(members[0].protocol.network.hidden) for members in found)
     n_repeats, n_outputs, n_trials = max(repeats), max(outputs), max(trials)
-    return _Sizes(n_animals, n_sessions, n_stimuli, n_repeats, n_units, n_outputs, n_trials, n_layers, n_times), labels
+    sizes = (n_animals, n_sessions, n_stimuli, n_repeats, n_units, n_outputs, n_trials, n_layers, n_times, max(bins))
+    return _Sizes(*sizes), labels
 
 
 def _optional(found: list[list[Member]], sessions: Path) -> set[str]:
@@ -217,6 +221,7 @@ class _Store:
             "duration": ("float64", 0.0),
             "rate": ("float32", np.nan),
             "correct": ("float32", np.nan),
+            "spike_count": ("float32", np.nan),
         }
         for place, name, dims, long_name, units in plan:
             dtype, fill = kinds.get(name, (self.precision, np.nan))

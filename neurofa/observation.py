@@ -269,8 +269,9 @@ def observe_animal(
     own, seed = protocol.observation, protocol.cohort.seed
     n_sessions, n_stimuli, n_units = true_rate.shape[:3]
     if own.kind == "none":
-        seconds = np.resize(np.atleast_1d(own.seconds_per_stimulus), n_stimuli)
-        duration = np.tile(seconds[None, :, None], (n_sessions, 1, 1))
+        spiking = protocol.engine.kind == "spiking"
+        each = protocol.spiking.probe_seconds if spiking else own.seconds_per_stimulus
+        duration = np.tile(np.resize(np.atleast_1d(each), n_stimuli)[None, :, None], (n_sessions, 1, 1))
         return (rate[:, None, :] for rate in true_rate), duration, np.ones((n_sessions, n_units), dtype=bool)
     if like is None and own.occupancy != "task":
         like = occupancy_recording(own.occupancy, protocol.folder)

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from neurofa.cohort import Cohort
+from neurofa.cohort import Cohort, Monitored
 from neurofa.learning import Learned
 from neurofa.measures.alignment import angle_deg
 from neurofa.measures.information import (
@@ -23,9 +23,6 @@ from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices
 from neurofa.rules.rule import Rule
 from neurofa.rules.teaching_signals import coefficient_of_determination
 from neurofa.yardsticks import feedback_agreement
-
-#: dimensions and values of one monitored measure
-Monitored = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int) -> xr.Dataset:
@@ -61,12 +58,7 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
         "output": (("animal", "stimulus", "output_unit", *time), output[:, kept]),
         "correct": (("animal", "stimulus"), correct[:, kept]),
     }
-    if isinstance(cohort, RecurrentCohort):
-        in_time = cohort.performance_in_time(stimuli).cpu().numpy()
-        found["correct_in_time"] = (("animal", "stimulus", "time"), in_time[:, kept])
-        if settings.noisy_trials:
-            rates = cohort.noisy_rates(stimuli[:, kept]).cpu().numpy()
-            found["rate"] = (("animal", "stimulus", "repeat", "unit", "time"), rates)
+    found |= cohort.besides(stimuli, kept)
     course = {} if learned is None else {"correct": learned.correct, "loss": learned.loss, **learned.course}
     by_inference = cohort.protocol.rule.choices().pathway in PATHWAYS_BY_INFERENCE
     for name in ("correct", "loss", *(COURSE_OF_INFERENCE if by_inference else ())):

@@ -26,6 +26,7 @@ from neurofa.settings import (
     ReferenceSettings,
     StimuliSettings,
 )
+from neurofa.spiking_settings import SpikingSettings, why_not_in_spikes
 
 #: keys of a group that describe it rather than change a setting
 _GROUP_KEYS = ("label", "control_of")
@@ -41,7 +42,7 @@ class Protocol(Settings):
         What it is.
     sources : list of str
         DOIs of the publications that it is modelled on.
-    cohort, network, rule, stimuli, schedule, overnight, observation, record, references, engine
+    cohort, network, rule, stimuli, schedule, overnight, observation, record, references, engine, spiking
         Its tables, see :mod:`neurofa.settings`.
     analyses : list of str
         Which analyses are run: shipped names, ``package.module``, or files beside the protocol.
@@ -67,6 +68,7 @@ class Protocol(Settings):
     record: RecordSettings = RecordSettings()
     references: ReferenceSettings = ReferenceSettings()
     engine: EngineSettings = EngineSettings()
+    spiking: SpikingSettings = SpikingSettings()
     groups: dict[str, dict[str, Any]] = Field(default_factory=dict, description="what differs in each group")
     folder: str = Field("", exclude=True)
 
@@ -102,6 +104,10 @@ class Protocol(Settings):
                 "record.monitors names predictive_coding, which is for feedforward networks; leave it out, "
                 "or set network.kind to feedforward"
             )
+        if self.engine.kind == "spiking":
+            impossible = why_not_in_spikes(self.network, self.rule, self.spiking)
+            if impossible:
+                raise ValueError(impossible)
         if self.network.kind == "recurrent" and self.observation.kind == "calcium":
             raise ValueError(
                 "observation.kind calcium sees no time within a trial, which network.kind recurrent has; "

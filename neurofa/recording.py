@@ -29,6 +29,16 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "detected": (("animal", "session", "unit"), "unit detected in the session", "1"),
     "output": (("animal", "session", "stimulus", "output_unit"), "output of the network", "a.u."),
     "correct": (("animal", "session", "stimulus"), "stimulus reported correctly by the animal's output", "1"),
+    "spike_count": (
+        ("animal", "session", "stimulus", "repeat", "unit", "spike_bin"),
+        "spikes in bins of a trial",
+        "1",
+    ),
+    "rate_network_rate": (
+        ("animal", "session", "stimulus", "unit"),
+        "rate of the rate network with the same weights",
+        "a.u.",
+    ),
     "correct_in_time": (
         ("animal", "session", "stimulus"),
         "stimulus reported correctly if the output were read at that time",
@@ -97,6 +107,8 @@ TIME_ATTRS = {"long_name": "time in the trial", "units": "ms"}
 OPTIONAL_VARIABLES = frozenset(
     {
         "correct_in_time",
+        "spike_count",
+        "rate_network_rate",
         "teaching_signal",
         "bp_signal",
         *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss")),

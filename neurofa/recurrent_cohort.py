@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neurofa.birth import recurrent_birth
-from neurofa.cohort import Cohort
+from neurofa.cohort import Cohort, Monitored
 from neurofa.draws import Draws
 from neurofa.learning import Learned, Session, reports
 from neurofa.members import Member, time_bins
@@ -20,6 +20,7 @@ from neurofa.recurrent_learning import SessionInTime, learn_session_in_time
 from neurofa.rules.names import Choices
 from neurofa.rules.recurrent import RecurrentRule
 from neurofa.rules.rule import Rates, Rule
+from neurofa.spiking_cohort import SpikingCohort
 
 
 def cohort_of(members: Sequence[Member]) -> Cohort:
@@ -34,9 +35,12 @@ def cohort_of(members: Sequence[Member]) -> Cohort:
     Returns
     -------
     Cohort
-        A `RecurrentCohort` where their networks are recurrent.
+        A `RecurrentCohort` where their networks are recurrent, a `SpikingCohort` where they spike.
     """
-    return RecurrentCohort(members) if members[0].protocol.network.kind == "recurrent" else Cohort(members)
+    own = members[0].protocol
+    if own.engine.kind == "spiking":
+        return SpikingCohort(members)
+    return RecurrentCohort(members) if own.network.kind == "recurrent" else Cohort(members)
 
 
 class RecurrentCohort(Cohort):
@@ -89,6 +93,15 @@ class RecurrentCohort(Cohort):
         weight = self._weight_of_moments()
         rates = mean_report(activity.states[:, 1:], weight)
         return Activity([stimuli, rates], [], [], [], mean_report(activity.output, weight))
+
+    def besides(self, stimuli: Tensor, kept: np.ndarray) -> Monitored:
+        """Reports in time and, where asked for, rates of single noisy trials; see `Cohort.besides`."""
+        in_time = self.performance_in_time(stimuli).cpu().numpy()
+        found: Monitored = {"correct_in_time": (("animal", "stimulus", "time"), in_time[:, kept])}
+        if self.protocol.record.noisy_trials:
+            rates = self.noisy_rates(stimuli[:, kept]).cpu().numpy()
+            found["rate"] = (("animal", "stimulus", "repeat", "unit", "time"), rates)
+        return found
 
     def performance_in_time(self, stimuli: Tensor) -> Tensor:
         """

@@ -154,7 +154,7 @@ class ReferenceSettings(Settings):
 class EngineSettings(Settings):
     """How it is computed."""
 
-    kind: Literal["rate"] = Field("rate", description="rate networks")
+    kind: Literal["rate", "spiking"] = Field("rate", description="networks of rates; or spiking, see [spiking]")
     dtype: Literal["float32", "float64"] = Field("float32", description="precision")
     device: str = Field("cpu", description="cpu or cuda")
     threads: int = Field(0, ge=0, description="threads over animals; 0 = one per core")

@@ -10,7 +10,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,8 +163,7 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
             start = int(state.pop("occasions"))
         stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
         if start < len(life):
-            with one_thread_each():
-                cohort = cohort_of(members)
+            with one_thread_each(), closing(cohort_of(members)) as cohort:
                 cohort.stopped = stopped
                 cohort.restore(state)
                 for position in range(start, len(life)):

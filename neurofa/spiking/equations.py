@@ -1,0 +1,215 @@
+"""Equations of the spiking network as text for Brian2; imports nothing.
+
+Drives, apical signals, errors, weights and biases are in the activation units of the rate network, so that its weights
+serve unchanged: all scaling is in the synapse, ``weight / (rho tau_s)`` per spike, and in the neuron's f-I map,
+``J0 + kJ a``, which makes the neuron fire ``rho max(a, 0)`` spikes per second (`neurofa.spiking.neurons`).
+
+Learning is the three-factor rule of event-driven random backpropagation (Neftci et al. 2017,
+10.3389/fnins.2017.00324): at every presynaptic spike the weight changes by rate * apical signal * slope. In expectation
+over a trial this is the rate rule. A pathway that learns reads only what no synaptic pathway writes in the same time
+step: the slope is that of a smoothed copy of the activation. Were it that of the activation itself, targets of the
+code would disagree: numpy first adds all spikes of a step and then learns, C++ goes from synapse to synapse.
+"""
+
+from neurofa.spiking.architecture import Architecture
+
+#: spikes per second of an error unit for an error of 1 grow to at most this many times rho_e
+_LARGEST_ERROR = 100
+_MEMBRANE = "dv/dt = (J0 + kJ*{drive} - v)/tau_m + sigma*sqrt(2/tau_m)*xi : 1\ndI/dt = -I/tau_s : 1\na = I + b : 1\n"
+
+
+def inputs(kind: str) -> dict[str, str]:
+    """
+    Input units; an input below 0 is that of a unit whose synapses have the opposite sign (an OFF cell of the pair).
+
+    Parameters
+    ----------
+    kind : str
+        ``"regular"``: spikes at equal intervals; ``"poisson"``.
+
+    Returns
+    -------
+    dict of str to str
+        Arguments of a group of neurons.
+    """
+    sign = "polarity = sign(stimulus(t, i)) : 1\n"
+    if kind == "poisson":
+        rate = "firing_rate = abs(stimulus(t, i))*rho : Hz\n"
+        return {"model": sign + rate, "threshold": "rand() < firing_rate*dt", "reset": ""}
+    phase = "dphase/dt = abs(stimulus(t, i))*rho : 1\n"
+    return {"model": sign + phase, "threshold": "phase > 1", "reset": "phase -= 1", "method": "euler"}
+
+
+def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
+    """
+    Units of a hidden layer.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    layer : int
+        The hidden layer, from 0.
+
+    Returns
+    -------
+    dict of str to str
+        Arguments of a group of neurons.
+    """
+    model = _MEMBRANE.format(drive="a") + "n : 1\n"
+    if not architecture.learns:
+        return _neurons(model + "b : 1\n", "v -= 1; n += 1")
+    slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
+    model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\n"
+    model += "U : 1\n" if architecture.error == "graded" else "dU/dt = -U/tau_u : 1\n"
+    model += "sent_up = slope*U : 1\ndelta = gain*sent_up : 1\n"
+    model += "db/dt = bias_rate*gate(t)*gain*delta : 1\nbias_rate : Hz (shared)\n" if architecture.biases else "b : 1\n"
+    if layer > 0 and architecture.pathway != "direct":
+        model += _error_units(architecture, source(architecture, layer - 1))
+    return _neurons(model, "v -= 1; n += 1")
+
+
+def output(architecture: Architecture) -> dict[str, str]:
+    """
+    Units of the readout: they fire at a baseline, so that outputs and errors have both signs.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+
+    Returns
+    -------
+    dict of str to str
+        Arguments of a group of neurons.
+    """
+    model = _MEMBRANE.format(drive="(a + baseline)") + "n : 1\nbaseline : 1 (shared)\n"
+    if not architecture.learns:
+        return _neurons(model + "b : 1\n", "v -= 1; n += 1")
+    model += "dr/dt = -r/tau_e : 1\nerr = gate(t)*(target(t, i) + baseline - r) : 1\n"
+    model += f"teach = {'err' if architecture.teaches_error else 'gate(t)*teaching(t, i)'} : 1\n"
+    model += "db/dt = bias_rate*bound(t)*err : 1\nbias_rate : Hz (shared)\n" if architecture.biases else "b : 1\n"
+    model += _error_units(architecture, "teach")
+    return _neurons(model, "v -= 1; n += 1; r += 1/(rho*tau_e)")
+
+
+def forward(architecture: Architecture, number: int) -> tuple[str, dict[str, str], dict[str, str]]:
+    """
+    Synapses from one layer to the next.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    number : int
+        The layer that they lead to, from 0; the last is the readout.
+
+    Returns
+    -------
+    tuple
+        Model; pathways at presynaptic spikes; pathways at events of the postsynaptic units, by name of the event.
+    """
+    sign = "polarity_pre*" if number == 0 else ""
+    spikes = {"pre": f"I_post += {sign}w/(rho*tau_s)"}
+    if not architecture.learns:
+        return "w : 1", spikes, {}
+    readout = number == architecture.n_hidden
+    signal = "bound(t)*err_post" if readout else "gate(t)*gain_post*delta_post"
+    spikes["learn"] = f"w += rate*{sign}{signal}"
+    model, events = "w : 1\nrate : 1 (shared)\n", {}
+    kind = architecture.fed_back(number - 1) if number > 0 else ""
+    if kind.startswith(("transpose", "sign")):
+        # the weights themselves, or their signs, carry the signal back
+        above = source(architecture, number - 1)
+        weight = "w"
+        if kind.startswith("sign"):
+            model += "M : 1\nscale : 1 (shared)\n"
+            weight = "scale*M*sign(w)"
+        if architecture.error == "graded":
+            model += f"U_pre = {weight}*{above}_post : 1 (summed)\n"
+        else:
+            events = {name: f"U_pre {sign}= {weight}/(rho_e*tau_u)" for name, sign in (("plus", "+"), ("minus", "-"))}
+    return model, spikes, events
+
+
+def backward(architecture: Architecture, layer: int) -> tuple[str, dict[str, str]]:
+    """
+    Feedback synapses onto the apical dendrites of a hidden layer.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    layer : int
+        The hidden layer, from 0.
+
+    Returns
+    -------
+    tuple
+        Model; pathways at events of the presynaptic units, by name of the event.
+    """
+    noisy = architecture.feedback.startswith("noisy")
+    weight = "(F + step*M)" if noisy else "F"
+    model = "F : 1\nstep : 1 (shared)\nscale : 1 (shared)\n" + ("M : 1\n" if noisy else "")
+    if architecture.error == "graded":
+        return model + f"U_post = {weight}*{source(architecture, layer)}_pre : 1 (summed)\n", {}
+    return model, {name: f"U_post {sign}= {weight}/(rho_e*tau_u)" for name, sign in (("plus", "+"), ("minus", "-"))}
+
+
+def at_every_update(feedback: str) -> str:
+    """
+    What happens to feedback synapses at the start of every update.
+
+    Parameters
+    ----------
+    feedback : str
+        Kind, see `Architecture`.
+
+    Returns
+    -------
+    str
+        A statement; empty where nothing happens.
+    """
+    return {
+        "walking": "F = sqrt(1 - step**2)*F + step*scale*randn()",
+        "noisy_uniform": "M = rand() - 0.5",
+        "noisy_normal": "M = randn()",
+        "sign_batch": "M = abs(randn())",
+    }.get(feedback, "")
+
+
+def source(architecture: Architecture, layer: int) -> str:
+    """
+    Name of the variable above a hidden layer that is sent back to it.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    layer : int
+        The hidden layer that receives, from 0.
+
+    Returns
+    -------
+    str
+        Of the units of the layer above, or of the readout.
+    """
+    if architecture.pathway == "direct" or layer == architecture.n_hidden - 1:
+        return "teach"
+    # folded weights hold the gain already
+    return "sent_up" if architecture.fed_back(layer) == "transpose" else "delta"
+
+
+def _error_units(architecture: Architecture, signal: str) -> str:
+    """Two units per unit, for the two signs of the signal; they fire `rho_e` times its size."""
+    if architecture.error == "graded":
+        return ""
+    return (
+        f"dz_plus/dt = clip({signal}, 0, {_LARGEST_ERROR})*rho_e : 1\n"
+        f"dz_minus/dt = clip(-{signal}, 0, {_LARGEST_ERROR})*rho_e : 1\n"
+    )
+
+
+def _neurons(model: str, reset: str) -> dict[str, str]:
+    """Arguments of a group of leaky integrate-and-fire neurons that are reset by subtraction."""
+    return {"model": model, "threshold": "v > 1", "reset": reset, "method": "euler"}

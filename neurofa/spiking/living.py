@@ -1,0 +1,390 @@
+"""Sessions and probes in spikes: the waist of the engine, as `neurofa.learning` is for rates."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurofa.draws import Draws
+from neurofa.learning import Learned, Session, chosen, judge, remember_performance
+from neurofa.networks import Network, forward
+from neurofa.networks.homeostasis import follow_drive
+from neurofa.rules.names import Choices
+from neurofa.rules.rule import Rates
+from neurofa.spiking import schedule
+from neurofa.spiking.architecture import Architecture
+from neurofa.spiking.calling import Arrays, SpikingNetwork, spiking_network
+from neurofa.spiking.places import brian2_version
+from neurofa.spiking_settings import SpikingSettings
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Probed:
+    """
+    Spikes of one animal while nothing is learned.
+
+    Attributes
+    ----------
+    counts : list of numpy.ndarray
+        (trial, bin, unit) per layer, the readout last.
+    spikes : list of tuple of numpy.ndarray
+        Per hidden layer, where times are kept: trial, unit and time since the trial's start in s, (spike,) each.
+    """
+
+    counts: list[np.ndarray]
+    spikes: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+
+class Spikes:
+    """
+    The spiking networks of a batch of animals.
+
+    Parameters
+    ----------
+    settings : SpikingSettings
+        How they spike.
+    workers : int
+        Animals at once.
+    """
+
+    def __init__(self, settings: SpikingSettings, workers: int) -> None:
+        self.settings = settings
+        self.workers = workers
+        self._networks: dict[Architecture, SpikingNetwork] = {}
+
+    def engine(self, architecture: Architecture) -> str:
+        """
+        What simulates spikes, in words.
+
+        Parameters
+        ----------
+        architecture : Architecture
+            Of the network.
+
+        Returns
+        -------
+        str
+            Target of the code, Brian2's version, and how well the neurons follow the rates.
+        """
+        fit = schedule.calibration(self.settings)
+        return (
+            f"spiking on Brian2 {brian2_version()}, {self.network(architecture).code_target}, seeds by name path, "
+            f"f-I map J0 {fit.J0:.4g}, kJ {fit.kJ:.4g}, rms {fit.rms_hz:.2g} Hz"
+        )
+
+    def network(self, architecture: Architecture) -> SpikingNetwork:
+        """
+        The network of an architecture, made when it is first asked for.
+
+        Parameters
+        ----------
+        architecture : Architecture
+            What it consists of.
+
+        Returns
+        -------
+        SpikingNetwork
+            Closed by `close`.
+        """
+        if architecture not in self._networks:
+            made = spiking_network(architecture, self.settings.code_target, self.settings.cache)
+            self._networks[architecture] = made
+        return self._networks[architecture]
+
+    def close(self) -> None:
+        """End what was started."""
+        for network in self._networks.values():
+            network.close()
+        self._networks.clear()
+
+    def each(self, live: Callable[[int], Result], n_animals: int) -> list[Result]:
+        """
+        Do something with every animal, several of them at once.
+
+        Parameters
+        ----------
+        live : callable
+            Takes the number of the animal.
+        n_animals : int
+            How many.
+
+        Returns
+        -------
+        list
+            In the order of the animals.
+        """
+        if self.workers == 1 or n_animals == 1:
+            return [live(number) for number in range(n_animals)]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(live, range(n_animals)))
+
+    def learn(self, network: Network, choices: Choices, rates: Rates, session: Session, draws: Draws) -> Learned:
+        """
+        Live through the trials of a session in spikes; networks are changed in place.
+
+        Trials come one after the other; those of an update each change the weights by their share of it. What is
+        reported in a trial is the readout's rate between the time that probes settle in and the time that learning
+        starts: a short time, so that the loss holds the noise of few spikes.
+
+        Parameters
+        ----------
+        network : Network
+            The networks of all animals.
+        choices : Choices
+            How they learn.
+        rates : Rates
+            Numbers of the rule.
+        session : Session
+            What is shown.
+        draws : Draws
+            Random numbers of the session.
+
+        Returns
+        -------
+        Learned
+            Performance and loss, update by update, from the spikes of the readout.
+        """
+        architecture = schedule.architecture_of(network, self.settings, choices, session.batch_size)
+        simulate = self.network(architecture)
+        order = session.random_order(draws)
+
+        def live(animal: int) -> np.ndarray:
+            own = (animal, animal + 1)
+            student = _Student(
+                network.animals(*own), choices, rates.animals(*own), session.animals(*own), order[slice(*own)],
+                draws.animals(*own), self.settings,
+            )  # fmt: skip
+            return student.live(simulate)
+
+        outputs = np.stack(self.each(live, network.n_animals))
+        output = torch.from_numpy(outputs).to(session.stimuli)
+        shown = order.flatten(1)
+        animals = torch.arange(network.n_animals, device=shown.device).unsqueeze(1)
+        loss = 0.5 * (session.targets[animals, shown] - output).square().sum(-1)
+        correct = judge(chosen(output, session.threshold), session.acceptable, shown, session.stimuli)
+        shape = (network.n_animals, session.n_updates, -1)
+        learned = Learned(correct.reshape(shape).mean(-1), loss.reshape(shape).mean(-1), self.engine(architecture))
+        remember_performance(network, session, learned)
+        _follow_drives(network, session)
+        return learned
+
+    def probe(self, network: Network, trials: Tensor, lowest: np.ndarray, draws: Draws) -> list[Probed]:
+        """
+        Show stimuli while nothing is learned.
+
+        Parameters
+        ----------
+        network : Network
+            The networks of all animals.
+        trials : torch.Tensor
+            (animal, trial, input).
+        lowest : numpy.ndarray
+            (animal,): baseline of the readout.
+        draws : Draws
+            Random numbers of the probe.
+
+        Returns
+        -------
+        list of Probed
+            Per animal.
+        """
+        architecture = schedule.architecture_of(network, self.settings)
+        simulate = self.network(architecture)
+        shown = trials.cpu().numpy().astype(np.float64)
+
+        def live(animal: int) -> Probed:
+            arrays = {"baseline": np.array(lowest[animal])} | _weights(network.animals(animal, animal + 1))
+            parts = []
+            for chunk, (start, stop) in enumerate(_chunks(len(shown[animal]), architecture, self.settings, "probe_ms")):
+                arrays["stimulus"] = schedule.in_bins(
+                    shown[animal, start:stop], self.settings, "probe_ms", architecture.n_bins
+                )
+                bins = self.settings.bins("probe_ms")
+                results = simulate.call(arrays, _seed(draws, animal, chunk), (stop - start) * bins)
+                parts.append(_probed(results, architecture, self.settings, start))
+            return _joined(parts)
+
+        return self.each(live, network.n_animals)
+
+
+class _Student:
+    """One animal in one session."""
+
+    def __init__(
+        self, network: Network, choices: Choices, rates: Rates, session: Session, order: Tensor, draws: Draws,
+        settings: SpikingSettings,
+    ) -> None:  # fmt: skip
+        self.network, self.choices, self.rates, self.session = network, choices, rates, session
+        self.draws, self.settings = draws, settings
+        self.shown = order[0].cpu().numpy()
+        self.targets = session.targets[0].cpu().numpy().astype(np.float64)
+        self.baseline = schedule.baseline(settings, self.targets)
+
+    def live(self, simulate: SpikingNetwork) -> np.ndarray:
+        """Learn all trials; the output (trial, output) in each of them, before it changes anything."""
+        architecture, settings, session = simulate.architecture, self.settings, self.session
+        noise = self.draws.stream(("input noise",), (session.batch_size, session.stimuli.shape[2]), "normal")
+        noisy = bool((session.noise_sd > 0).any())
+        bins, settling = settings.bins("trial_ms"), settings.bins("settling_ms")
+        seconds = (bins - settling) * settings.bin_ms / 1000
+        signals = self._signals()
+        outputs = []
+        for chunk, (start, stop) in enumerate(_chunks(self.shown.size, architecture, settings, "trial_ms")):
+            trials = self.shown.ravel()[start:stop]
+            stimuli = session.stimuli[0, torch.from_numpy(trials)]
+            if noisy:
+                first, last = start // session.batch_size, (stop - 1) // session.batch_size + 1
+                drawn = torch.cat([noise.at(update)[0] for update in range(first, last)])
+                drawn = drawn[start - first * session.batch_size :][: len(trials)]
+                stimuli = torch.addcmul(stimuli, session.noise_sd[0], drawn)
+            shown = {
+                "stimulus": stimuli.cpu().numpy().astype(np.float64),
+                "target": self.targets[trials],
+                "bound": self._bound(stimuli, start),
+            }
+            if not architecture.teaches_error:
+                shown["teaching"] = signals[start:stop]
+            arrays = {
+                name: schedule.in_bins(values, settings, "trial_ms", architecture.n_bins)
+                for name, values in shown.items()
+            }
+            opens = np.arange(architecture.n_bins) % bins >= settling
+            arrays["gate"] = opens * (np.arange(architecture.n_bins) < len(trials) * bins)
+            arrays |= _weights(self.network) | self._numbers(architecture, seconds)
+            results = simulate.call(arrays, _seed(self.draws, 0, chunk), len(trials) * bins)
+            self._take(arrays, results)
+            # what is reported before anything is learned in the trial
+            unlearned = slice(settings.bins("probe_settling_ms"), settling)
+            counts = schedule.per_trial(results, architecture.n_hidden, bins)[:, unlearned].sum(1)
+            time = (settings.settling_ms - settings.probe_settling_ms) / 1000
+            outputs.append(counts / (settings.hz_per_unit * time) - self.baseline)
+        return np.concatenate(outputs)
+
+    def _numbers(self, architecture: Architecture, seconds: float) -> Arrays:
+        """Learning rates, gains and feedback weights; a rate per trial becomes one per spike, or per second."""
+        share = 1 / (seconds * self.session.batch_size)
+        found = {"baseline": np.array(self.baseline)}
+        for number, layer in enumerate(self.network.layers):
+            readout = number == architecture.n_hidden
+            rate = float(self.rates.readout if readout else self.rates.hidden) * share
+            found[f"rate {number}"] = np.array(rate / self.settings.hz_per_unit)
+            if architecture.biases:
+                found[f"bias rate {number}"] = np.array(rate)
+            if readout:
+                continue
+            found[f"gain {number}"] = schedule.gains(layer)
+            own = None if layer.feedback is None else layer.feedback[0].cpu().numpy().astype(np.float64)
+            kind, scale = architecture.fed_back(number), float(self.rates.feedback_scale)
+            if architecture.has_matrix(number) and own is not None:
+                found[f"feedback {number}"] = own
+                noise = float(self.rates.noise_amplitude)
+                steps = {"walking": float(self.rates.walk_per_update), "fixed": 0.0}
+                found[f"step {number}"] = np.array(steps.get(kind, noise))
+                found[f"scale {number}"] = np.array(scale / own.shape[1] ** 0.5)
+            elif kind.startswith("sign"):
+                above = architecture.sizes[number + 2]
+                found[f"magnitudes {number}"] = np.ones((above, len(layer.weights[0]))) if own is None else abs(own.T)
+                found[f"scale {number}"] = np.array(scale / above**0.5 if own is None else 1.0)
+        return found
+
+    def _bound(self, stimuli: Tensor, start: int) -> np.ndarray:
+        """
+        Factor of the readout's rate of learning in every trial, from the rates that the weights promise.
+
+        As in the rate engine, a step is at most readout_step_bound / the summed squared inputs of an update's trials.
+        """
+        powers = forward(self.network, stimuli.unsqueeze(0)).rates[-1][0].square().sum(1).cpu().numpy()
+        size = self.session.batch_size
+        update = (start + np.arange(len(powers))) // size
+        update -= update[0]
+        seen = np.bincount(update)
+        # an update of which this chunk holds a part is judged by that part
+        power = np.bincount(update, powers) * size / seen
+        largest = float(self.rates.readout_step_bound) * size / np.maximum(power, 1e-30)
+        factor: np.ndarray = np.minimum(1, largest / max(float(self.rates.readout), 1e-30))
+        bound: np.ndarray = factor[update]
+        return bound
+
+    def _signals(self) -> np.ndarray:
+        """What is sent back in every trial where it is not the error: (trial, output)."""
+        targets, memory = self.targets[self.shown], self.network.memory
+        if self.choices.teaching_signal != "centred_target":
+            return np.concatenate(targets)
+        scale = float(self.rates.target_scale) * (1 - max(0.0, float(memory["performance"])))
+        if self.session.batch_size > 1:
+            return scale * np.concatenate(targets - targets.mean(1, keepdims=True))
+        # trial by trial: the mean over the session's trials so far
+        so_far = np.cumsum(targets[:, 0], axis=0) / np.arange(1, len(targets) + 1)[:, None]
+        centred: np.ndarray = scale * (targets[:, 0] - so_far)
+        return centred
+
+    def _take(self, arrays: Arrays, results: Arrays) -> None:
+        """Take what was learned back into the rate network."""
+        for number, layer in enumerate(self.network.layers):
+            gain = schedule.gains(layer)
+            change = (results[f"weights {number}"] - arrays[f"weights {number}"]) / gain[:, None]
+            layer.weights[0] += torch.from_numpy(change).to(layer.weights)
+            if layer.bias is not None:
+                change = (results[f"bias {number}"] - arrays[f"bias {number}"]) / gain
+                layer.bias[0] += torch.from_numpy(change).to(layer.bias)
+            if layer.feedback is not None and f"feedback {number}" in results:
+                layer.feedback[0] = torch.from_numpy(results[f"feedback {number}"]).to(layer.feedback)
+
+
+def _chunks(
+    n_trials: int, architecture: Architecture, settings: SpikingSettings, trial: str
+) -> Iterator[tuple[int, int]]:
+    """First and last trial of every call."""
+    size = architecture.n_bins // settings.bins(trial)
+    for start in range(0, n_trials, size):
+        yield start, min(start + size, n_trials)
+
+
+def _seed(draws: Draws, animal: int, chunk: int) -> int:
+    """Seed of one call, by name path."""
+    return int(draws.generator(animal, ("spikes", chunk)).integers(2**31 - 1))
+
+
+def _weights(network: Network) -> Arrays:
+    """Weights and biases of one animal as its spiking neurons have them."""
+    found = {}
+    for number, layer in enumerate(network.layers):
+        found[f"weights {number}"], found[f"bias {number}"] = schedule.folded(layer)
+    return found
+
+
+def _follow_drives(network: Network, session: Session) -> None:
+    """Let the moments of the drives follow what was shown, once for all updates of the session."""
+    kept = (1 - min(0.05, 0.05 * session.batch_size / session.stimuli.shape[1])) ** session.n_updates
+    drives = forward(network, session.stimuli).drives
+    for layer, drive in zip(network.layers[:-1], drives, strict=True):
+        follow_drive(layer, drive, 1 - kept)
+
+
+def _probed(results: Arrays, architecture: Architecture, settings: SpikingSettings, start: int) -> Probed:
+    """Spikes of one call, trial by trial; `start` is the number of its first trial."""
+    bins, seconds = settings.bins("probe_ms"), settings.probe_ms / 1000
+    counts = [schedule.per_trial(results, layer, bins) for layer in range(architecture.n_hidden + 1)]
+    spikes = []
+    for layer in range(architecture.n_hidden if architecture.spike_times else 0):
+        unit, time = results[f"spike unit {layer}"], results[f"spike time {layer}"]
+        # a spike at the very start of a step belongs to it, whatever the rounding
+        trial = np.floor(time / seconds + 1e-9).astype(np.int64)
+        spikes.append((trial + start, unit.astype(np.int64), time - trial * seconds))
+    return Probed(counts, spikes)
+
+
+def _joined(parts: list[Probed]) -> Probed:
+    """Calls one after the other."""
+    counts = [np.concatenate(layers) for layers in zip(*(part.counts for part in parts), strict=True)]
+    spikes = []
+    for layers in zip(*(part.spikes for part in parts), strict=True):
+        trial, unit, time = (np.concatenate(values) for values in zip(*layers, strict=True))
+        spikes.append((trial, unit, time))
+    return Probed(counts, spikes)
