@@ -11,35 +11,19 @@ from torch import Tensor
 
 from neurofa.birth import feedforward_birth
 from neurofa.catalogue import blamed_on
-from neurofa.draws import Draws
+from neurofa.draws import Draws, noisy_trials
 from neurofa.errors import ConfigError
-from neurofa.learning import Learned, Session, learn_session, noisy_trials, reports
+from neurofa.learning import Learned, Session, learn_session, reports
 from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
 from neurofa.networks import Activity, Network, forward
+from neurofa.networks.device import available_device
 from neurofa.renewal import renewed
 from neurofa.rules.predictive_coding import rule_class
-from neurofa.rules.rule import Rates, Rule
+from neurofa.rules.rule import RATE_SETTINGS, Rates, Rule
 from neurofa.settings import overnight_process
 
 #: name of a variable to its dimensions and values
 Monitored = dict[str, tuple[tuple[str, ...], np.ndarray]]
-#: numbers of a rule and the settings that give them
-_RATES = {
-    "hidden": "learning_rate",
-    "readout": "readout_learning_rate",
-    "readout_step_bound": "readout_step_bound",
-    "target_scale": "target_scale",
-    "noise_amplitude": "noise_amplitude",
-    "walk_per_update": "walk_per_update",
-    "feedback_scale": "feedback_scale",
-    "network_scale": "network_scale",
-    "feedback_decay": "feedback_decay",
-    "feedback_rate": "feedback_rate",
-    "unit_dropout": "unit_dropout",
-    "weight_dropout": "weight_dropout",
-    "update_noise": "update_noise",
-    "label_noise": "label_noise",
-}
 
 
 class Cohort:
@@ -62,7 +46,7 @@ class Cohort:
         self.protocol = members[0].protocol
         engine = self.protocol.engine
         self.dtype = torch.float64 if engine.dtype == "float64" else torch.float32
-        self.device = _device(engine.device)
+        self.device = available_device(engine.device)
         self.seed = self.protocol.cohort.seed
         sets = [animal_stimuli(member) for member in members]
         refuse_unequal(self.protocol.stimuli.kind, sets)
@@ -83,7 +67,9 @@ class Cohort:
         self._renewals = [own.renew for own in sets if own.renew is not None]
         held_out = sets[0].held_out
         self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
-        self.rates = Rates(**{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in _RATES.items()})
+        self.rates = Rates(
+            **{name: self.numbers(attrgetter(f"rule.{setting}"), 3) for name, setting in RATE_SETTINGS.items()}
+        )
         # a bound of 0 stands for none
         self.rates.readout_step_bound[self.rates.readout_step_bound == 0] = torch.inf
         self.build_rule = self._rule_builder()
@@ -404,15 +390,3 @@ class Cohort:
     def _tensor(self, values: np.ndarray) -> Tensor:
         """Tensor of this cohort's precision on its device."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(dtype=self.dtype, device=self.device)
-
-
-def _device(name: str) -> torch.device:
-    """A device that is there."""
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"engine.device '{name}' is not available here; use cpu, or install torch for that device"
-        ) from error
-    return device

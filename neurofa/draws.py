@@ -1,6 +1,6 @@
 """Random numbers of a cohort: one block per animal and purpose, drawn on the CPU from each animal's own seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -201,6 +201,31 @@ class Stream:
             self._first = 0 if self._block is None else self._first + self._length
             self._block = self._draws._tensor(arrays)
         return self._block[:, update - self._first]
+
+
+def noisy_trials(stimuli: Tensor, sd: Tensor, n_trials: int, draws: Draws) -> Iterator[Tensor]:
+    """
+    Show stimuli again and again with fresh noise.
+
+    Parameters
+    ----------
+    stimuli : torch.Tensor
+        (animal, stimulus, ...).
+    sd : torch.Tensor
+        (animal, 1, ...): of the noise.
+    n_trials : int
+        How often.
+    draws : Draws
+        Random numbers of the occasion.
+
+    Yields
+    ------
+    torch.Tensor
+        Shaped like the stimuli.
+    """
+    noise = draws.stream(("input noise",), tuple(stimuli.shape[1:]), "normal")
+    for trial in range(n_trials):
+        yield torch.addcmul(stimuli, sd, noise.at(trial))
 
 
 def draw(generator: np.random.Generator, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -314,31 +314,6 @@ def _one_thread() -> contextlib.AbstractContextManager[object]:
     from neurofa.compiled.session import one_thread
 
     return one_thread()
-
-
-def noisy_trials(stimuli: Tensor, sd: Tensor, n_trials: int, draws: Draws) -> Iterator[Tensor]:
-    """
-    Show stimuli again and again with fresh noise.
-
-    Parameters
-    ----------
-    stimuli : torch.Tensor
-        (animal, stimulus, ...).
-    sd : torch.Tensor
-        (animal, 1, ...): of the noise.
-    n_trials : int
-        How often.
-    draws : Draws
-        Random numbers of the occasion.
-
-    Yields
-    ------
-    torch.Tensor
-        Shaped like the stimuli.
-    """
-    noise = draws.stream(("input noise",), tuple(stimuli.shape[1:]), "normal")
-    for trial in range(n_trials):
-        yield torch.addcmul(stimuli, sd, noise.at(trial))
 
 
 def chosen(output: Tensor, threshold: float | None = None) -> Tensor:

@@ -1,11 +1,12 @@
 """The table of a protocol that says how its networks spike, and what cannot be done in spikes."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from neurofa.checking import Settings
+from neurofa.checking import Settings, is_on
 from neurofa.rule_settings import NetworkSettings, RuleSettings
+from neurofa.rules.names import LEARNING_NOISE, PATHWAYS
 
 #: feedback weights that spiking networks learn with
 _FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "walking", "sign")
@@ -59,7 +60,7 @@ class SpikingSettings(Settings):
                 )
         if self.use == "learning" and self.settling_ms <= self.probe_settling_ms:
             raise ValueError(
-                "settling_ms must be more than probe_settling_ms: between them the report of a learning trial is taken; "
+                "settling_ms must be more than probe_settling_ms: between them a learning trial's report is taken; "
                 f"got {self.settling_ms:g} and {self.probe_settling_ms:g}"
             )
         fastest = min(self.membrane_ms, self.synapse_ms, self.slope_ms, self.readout_ms, self.apical_ms)
@@ -131,6 +132,11 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
             f"{start}learns with feedback weights {', '.join(_FEEDBACK_WEIGHTS)}, not yet with "
             f"'{choices.feedback_weights}'; set rule.feedback_weights to fixed{port}"
         )
+    if choices.pathway not in PATHWAYS:
+        return (
+            f"{start}learns on the pathways {', '.join(PATHWAYS)}, not yet on '{choices.pathway}'; "
+            f"set rule.pathway to layerwise{port}"
+        )
     if choices.optimiser != "gradient":
         return (
             f"{start}changes weights at every spike, which rule.optimiser {choices.optimiser} cannot; "
@@ -138,8 +144,10 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
         )
     if network.output_gain:
         return f"{start}does not learn output gains; set network.output_gain to false{port}"
-    rates: Any = network.homeostasis_rate
-    if any(rates) if isinstance(rates, tuple) else rates:
+    for name in LEARNING_NOISE:
+        if is_on(getattr(rule, name)):
+            return f"{start}does not learn with rule.{name}; set it to 0{port}"
+    if is_on(network.homeostasis_rate):
         return (
             f"{start}does not regulate thresholds while it learns; set network.homeostasis_rate to 0 and, if you like, "
             f"overnight.homeostatic_scaling to more than 0{port}"

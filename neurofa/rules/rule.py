@@ -15,6 +15,24 @@ from neurofa.rules.names import Choices
 from neurofa.rules.pathways import PATHWAYS, SLOPES, Reached
 from neurofa.rules.teaching_signals import TEACHING_SIGNALS
 
+#: numbers of a rule and the settings that give them
+RATE_SETTINGS = {
+    "hidden": "learning_rate",
+    "readout": "readout_learning_rate",
+    "readout_step_bound": "readout_step_bound",
+    "target_scale": "target_scale",
+    "noise_amplitude": "noise_amplitude",
+    "walk_per_update": "walk_per_update",
+    "feedback_scale": "feedback_scale",
+    "network_scale": "network_scale",
+    "feedback_decay": "feedback_decay",
+    "feedback_rate": "feedback_rate",
+    "unit_dropout": "unit_dropout",
+    "weight_dropout": "weight_dropout",
+    "update_noise": "update_noise",
+    "label_noise": "label_noise",
+}
+
 
 @dataclass(frozen=True)
 class Rates:

@@ -157,9 +157,9 @@ class Architecture:
         dict of str to tuple of int
             ``stimulus`` (bin, input); ``weights L`` (post, pre) and ``bias L`` (post,) of layer L from 0, in folded
             units; ``baseline`` (). Where it learns also ``target`` and, unless the error is sent, ``teaching`` (bin,
-            output); ``gate`` and ``bound`` (bin,); ``rate L`` and ``bias rate L`` (); ``gain L`` (post,);
-            ``feedback L`` (post, signal) with ``step L`` and ``scale L`` (), or ``magnitudes L`` (signal, post) with
-            ``scale L``.
+            output); ``gate`` and ``bound`` (bin,); ``rate L`` and ``bias rate L`` (); ``gain L`` and ``plasticity L``
+            (post,); ``feedback L`` (post, signal) with ``step L`` and ``scale L`` (), or ``magnitudes L`` (signal,
+            post) with ``scale L``.
         """
         pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         shapes: dict[str, tuple[int, ...]] = {"stimulus": (self.n_bins, self.sizes[0]), "baseline": ()}
@@ -174,7 +174,7 @@ class Architecture:
             shapes |= {f"rate {number}": ()} | ({f"bias rate {number}": ()} if self.biases else {})
             if number < self.n_hidden:
                 above = self.sizes[-1] if self.pathway == "direct" else self.sizes[number + 2]
-                shapes[f"gain {number}"] = (post,)
+                shapes |= {f"gain {number}": (post,), f"plasticity {number}": (post,)}
                 if self.has_matrix(number):
                     shapes |= {f"feedback {number}": (post, above), f"step {number}": (), f"scale {number}": ()}
                 elif self.fed_back(number).startswith("sign"):

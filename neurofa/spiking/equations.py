@@ -60,10 +60,14 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
     slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
-    model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\n"
+    model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\nplasticity : 1\n"
     model += "U : 1\n" if architecture.error == "graded" else "dU/dt = -U/tau_u : 1\n"
     model += "sent_up = slope*U : 1\ndelta = gain*sent_up : 1\n"
-    model += "db/dt = bias_rate*gate(t)*gain*delta : 1\nbias_rate : Hz (shared)\n" if architecture.biases else "b : 1\n"
+    model += (
+        "db/dt = bias_rate*gate(t)*plasticity*delta : 1\nbias_rate : Hz (shared)\n"
+        if architecture.biases
+        else "b : 1\n"
+    )
     if layer > 0 and architecture.pathway != "direct":
         model += _error_units(architecture, source(architecture, layer - 1))
     return _neurons(model, "v -= 1; n += 1")
@@ -114,7 +118,7 @@ def forward(architecture: Architecture, number: int) -> tuple[str, dict[str, str
     if not architecture.learns:
         return "w : 1", spikes, {}
     readout = number == architecture.n_hidden
-    signal = "bound(t)*err_post" if readout else "gate(t)*gain_post*delta_post"
+    signal = "bound(t)*err_post" if readout else "gate(t)*plasticity_post*delta_post"
     spikes["learn"] = f"w += rate*{sign}{signal}"
     model, events = "w : 1\nrate : 1 (shared)\n", {}
     kind = architecture.fed_back(number - 1) if number > 0 else ""

@@ -21,6 +21,7 @@ _VARIABLES = {
     "bias": ("units", "b"),
     "bias rate": ("units", "bias_rate"),
     "gain": ("units", "gain"),
+    "plasticity": ("units", "plasticity"),
 }
 
 
