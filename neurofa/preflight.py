@@ -9,11 +9,12 @@ from neurofa.members import Member, animal_stimuli
 from neurofa.occupancy import occupancy_recording, recorded_frames
 from neurofa.protocol import Protocol
 from neurofa.references import beside, load_curves, load_references
+from neurofa.spiking.places import check_installed, code_target
 
 
 def check_names(protocol: Protocol) -> None:
     """
-    Look up analyses, reference tables, tolerances and the recording whose occupancy is taken, in every group.
+    Look up analyses, reference tables, tolerances, the recording whose occupancy is taken and Brian2, in every group.
 
     Parameters
     ----------
@@ -42,6 +43,9 @@ def check_names(protocol: Protocol) -> None:
             )
     for name in protocol.group_names():
         own = protocol.group(name)
+        if own.engine.kind == "spiking":
+            check_installed()
+            code_target(own.spiking.code_target)
         if own.observation.kind != "none" and own.observation.occupancy != "task":
             recorded = occupancy_recording(own.observation.occupancy, own.folder)
             n_stimuli = len(animal_stimuli(Member(name, 0, own)).inputs)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from neurofa.cohort import Cohort, Monitored
 from neurofa.draws import Draws
+from neurofa.errors import ConfigError
 from neurofa.learning import Learned, Session, reports
 from neurofa.members import Member
 from neurofa.networks import Activity, Network, forward
@@ -39,6 +40,11 @@ class SpikingCohort(Cohort):
     def __init__(self, members: Sequence[Member]) -> None:
         check_installed()
         super().__init__(members)
+        if self.first_rates is not None:
+            raise ConfigError(
+                f"stimulus set '{self.protocol.stimuli.kind}' has synapses of its own for every stimulus, which no "
+                "input could drive in spikes; choose another one, such as patterns, or set engine.kind to rate"
+            )
         self.spiking = self.protocol.spiking
         self.spikes = Spikes(self.spiking, self.protocol.engine.threads or os.cpu_count() or 1)
         self._seen: dict[str, tuple[Tensor, list[Probed]]] = {}

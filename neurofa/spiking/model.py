@@ -132,7 +132,8 @@ class Model:
         for name, values in arrays.items():
             place = self.variable(name)
             if place is not None:
-                setattr(place[0], place[1], values.ravel() if values.shape else float(values))
+                # the name with an underscore takes numbers without a unit
+                setattr(place[0], f"{place[1]}_", values.ravel() if values.shape else float(values))
         b2.seed(seed)
         self.network.run(n_bins * self.bin, namespace=self.constants | self.in_bins(arrays))
         return self._results()
