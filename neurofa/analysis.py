@@ -37,8 +37,8 @@ def list_analyses() -> dict[str, Path]:
 
     Examples
     --------
-    >>> sorted(list_analyses())[:2]
-    ['cross_day_decoding', 'drift_over_days']
+    >>> "drift_over_days" in list_analyses()
+    True
     """
     files = sorted(shipped_folder("analyses").glob("*.py"))
     return {file.stem: file for file in files if not file.name.startswith("_")}

@@ -336,7 +336,9 @@ def test_exclusive_or_is_learned_with_biases_and_half_of_it_at_best_without() ->
     np.testing.assert_array_equal(learned("xor", [8], True, 500)["correct"], 1)
     without = learned("xor", [8], False, 500)
     np.testing.assert_allclose(without["output"].values[:, 0], -without["output"].values[:, 3], atol=1e-6)
-    assert (without["correct"].mean("stimulus") <= 0.5).all()
+    # outputs may end at the threshold itself, where rounding decides; of those beyond it every second one is wrong
+    clear = abs(without["output"].values[..., 0]) > 1e-5
+    assert ((without["correct"].values == 1) & clear).mean(1).max() <= 0.5
 
 
 def test_digits_that_were_held_out_are_told_apart_after_learning_the_others() -> None:
