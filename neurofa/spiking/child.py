@@ -39,11 +39,11 @@ def main(task: str, folder: Path) -> None:
         b2.prefs.devices.cpp_standalone.extra_make_args_unix = ["-j1"]
         b2.prefs.codegen.cpp.extra_compile_args = _COMPILED_WITH
         b2.set_device("cpp_standalone", build_on_run=False, directory=str(folder))
-        manifest = Model(architecture).write_program(folder, SECONDS, SEED)
+        manifest = Model(architecture, b2).write_program(folder, SECONDS, SEED)
         (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
         return
     b2.prefs.codegen.target = "numpy"
-    model = Model(architecture)
+    model = Model(architecture, b2)
     for line in sys.stdin:
         call = Path(line.rstrip("\n"))
         with np.load(call / "in.npz", allow_pickle=False) as stored:

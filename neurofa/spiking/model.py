@@ -1,12 +1,12 @@
 """The spiking network made of Brian2's objects: run here on numpy, or written as a C++ program.
 
-This file alone imports Brian2, and only processes of their own import this file: `neurofa.spiking.child`.
+This file alone knows Brian2, which it gets from processes of their own that import it: `neurofa.spiking.child`.
 """
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import brian2 as b2
 import numpy as np
 
 from neurofa.spiking import equations
@@ -33,10 +33,13 @@ class Model:
     ----------
     architecture : Architecture
         What it consists of.
+    brian2 : module
+        Brian2, its device chosen.
     """
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, brian2: ModuleType) -> None:
         self.architecture = architecture
+        self._b2 = b2 = brian2
         own = architecture
         hz_and_s = {"rho": b2.Hz, "rho_e": b2.Hz} | {
             name: b2.second for name in ("tau_m", "tau_s", "tau_slope", "tau_e", "tau_u")
@@ -76,7 +79,9 @@ class Model:
         """
         shapes = self.architecture.shapes()
         return {
-            name: b2.TimedArray(np.asarray(arrays.get(name, np.zeros(shapes[name]))), dt=self.bin, name=f"{name}_bins")
+            name: self._b2.TimedArray(
+                np.asarray(arrays.get(name, np.zeros(shapes[name]))), dt=self.bin, name=f"{name}_bins"
+            )
             for name in _IN_BINS
             if name in shapes
         }
@@ -134,7 +139,7 @@ class Model:
             if place is not None:
                 # the name with an underscore takes numbers without a unit
                 setattr(place[0], f"{place[1]}_", values.ravel() if values.shape else float(values))
-        b2.seed(seed)
+        self._b2.seed(seed)
         self.network.run(n_bins * self.bin, namespace=self.constants | self.in_bins(arrays))
         return self._results()
 
@@ -150,7 +155,7 @@ class Model:
         for number, monitor in enumerate(self.spikes):
             found |= {
                 f"spike unit {number}": np.array(monitor.i),
-                f"spike time {number}": np.array(monitor.t / b2.second),
+                f"spike time {number}": np.array(monitor.t / self._b2.second),
             }
         return found
 
@@ -170,12 +175,12 @@ class Model:
         dict
             ``arguments``: name of an array to the program's name for it; ``results``: to the file and its type.
         """
-        device = b2.get_device()
+        device = self._b2.get_device()
         # the generators are there after the start only
         device.insert_code(
             "after_start", f'brian::_random_generators[0].seed(std::strtoul(std::getenv("{seed}"), NULL, 10));'
         )
-        self.network.run(0 * b2.second, namespace=self.constants | self.timed)
+        self.network.run(0 * self._b2.second, namespace=self.constants | self.timed)
         device.insert_code("main", f'{self.network.name}.run(std::atof(std::getenv("{seconds}")), NULL, 10.0);')
         device.build(directory=str(folder), compile=True, run=False, with_output=False)
         arguments, results = {}, {}
@@ -203,7 +208,7 @@ class Model:
     def _group(self, name: str, units: int, arguments: dict[str, str]) -> Any:
         """A group of neurons, with events of its error units where it has some."""
         events = {sign: f"z_{sign} > 1" for sign in ("plus", "minus") if f"z_{sign}" in arguments["model"]}
-        group = b2.NeuronGroup(units, **arguments, events=dict(events), dt=self._dt, name=name)
+        group = self._b2.NeuronGroup(units, **arguments, events=dict(events), dt=self._dt, name=name)
         for event in events:
             group.run_on_event(event, f"z_{event} -= 1")
         return group
@@ -213,7 +218,7 @@ class Model:
         model, spikes, events = equations.forward(self.architecture, number)
         below, above = self.units[number], self.units[number + 1]
         on_event = {name: name if name in events else "spike" for name in (*spikes, *events)}
-        synapses = b2.Synapses(
+        synapses = self._b2.Synapses(
             below, above, model, on_pre=spikes, on_post=events or None, on_event=on_event, name=f"forward_{number}"
         )
         _connect_all(synapses, len(below), len(above))
@@ -226,7 +231,7 @@ class Model:
         model, events = equations.backward(self.architecture, layer)
         above = self.units[-1 if self.architecture.pathway == "direct" else layer + 2]
         below = self.units[layer + 1]
-        synapses = b2.Synapses(
+        synapses = self._b2.Synapses(
             above,
             below,
             model,
