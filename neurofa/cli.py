@@ -1,17 +1,14 @@
 """The `neurofa` commands: they parse, call and print; no science here, and nothing heavy before it is needed."""
 
 import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from neurofa import __version__
+from neurofa import __version__, terminal
 from neurofa.errors import ConfigError, NeurofaError, RecordingError, RunFolderError, ShapeError
+from neurofa.terminal import say
 
 app = typer.Typer(
     name="neurofa",
@@ -21,9 +18,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-_console = Console()
-_errors = Console(stderr=True)
-_state = {"debug": False}
+_state = terminal.STATE
 #: errors that the user can mend: exit code 2
 _USER_ERRORS = (ConfigError, RecordingError, RunFolderError, ShapeError)
 
@@ -42,7 +37,7 @@ def _common(
 ) -> None:
     _state["debug"] |= debug
     if version:
-        _console.print(f"neurofa {__version__}", highlight=False)
+        say(f"neurofa {__version__}")
         raise typer.Exit
 
 
@@ -64,21 +59,21 @@ def run(
     pairs |= {} if seed is None else {"cohort.seed": seed}
     pairs |= {} if device is None else {"engine.device": device}
     checked = load_protocol(protocol, pairs, animals)
-    with _progress(checked.title or checked.name) as progress:
+    with terminal.progress(checked.title or checked.name) as progress:
         from neurofa.job import run as run_protocol
 
         done = run_protocol(checked, out, progress=progress)
-    _conclude(done.folder)
+    terminal.conclude(done.folder)
 
 
 @app.command()
 def resume(folder: RunFolder) -> None:
     """Finish a run that was interrupted; the result is the same as without the interruption."""
-    with _progress(f"resuming {folder}") as progress:
+    with terminal.progress(f"resuming {folder}") as progress:
         from neurofa.job import resume as resume_run
 
         done = resume_run(folder, progress)
-    _conclude(done.folder)
+    terminal.conclude(done.folder)
 
 
 @app.command("list")
@@ -92,10 +87,10 @@ def list_known(
     from neurofa.listing import listings
 
     for title, rows in listings(kind).items():
-        _console.print(title, style="bold", markup=False, highlight=False)
+        say(title, style="bold")
         width = max((len(name) for name, _ in rows), default=0)
         for name, text in rows:
-            _console.print(f"  {name:<{width}}  {text}", highlight=False, markup=False, soft_wrap=True)
+            say(f"  {name:<{width}}  {text}")
 
 
 @app.command()
@@ -107,9 +102,7 @@ def show(
     from neurofa.protocol import load_protocol
     from neurofa.protocol_text import protocol_text
 
-    _console.print(
-        protocol_text(load_protocol(protocol, settings or ())), markup=False, highlight=False, soft_wrap=True
-    )
+    say(protocol_text(load_protocol(protocol, settings or ())))
 
 
 @app.command("import")
@@ -130,11 +123,11 @@ def import_recordings(
         if not text.partition("=")[1]:
             raise ConfigError(f"'{text}' sets nothing; expected key=value with a key of neurofa list import")
     options = dict(parse_override(text) for text in option or ())
-    with _progress(f"importing {folder}") as progress:
+    with terminal.progress(f"importing {folder}") as progress:
         from neurofa.job import import_run
 
         done = import_run(folder, out, options=options, progress=progress)
-    _conclude(done.folder)
+    terminal.conclude(done.folder)
 
 
 @app.command()
@@ -145,11 +138,11 @@ def analyse(
     ] = None,
 ) -> None:
     """Analyse a finished run again, for example with your own analysis."""
-    with _progress(f"analysing {folder}") as progress:
+    with terminal.progress(f"analysing {folder}") as progress:
         from neurofa.job import analyse_run
 
         done = analyse_run(folder, analysis or (), progress)
-    _conclude(done.folder)
+    terminal.conclude(done.folder)
 
 
 @app.command()
@@ -160,11 +153,11 @@ def compare(
     ] = None,
 ) -> None:
     """Hold a run against a recorded one, observed with the recording's own frames, trials and number of cells."""
-    with _progress(f"comparing {folder}") as progress:
+    with terminal.progress(f"comparing {folder}") as progress:
         from neurofa.job import compare_run
 
         compare_run(folder, recorded, progress)
-    _conclude(folder)
+    terminal.conclude(folder)
 
 
 @app.command()
@@ -175,7 +168,7 @@ def report(
     """Write the report of one run, or of several on one page."""
     from neurofa.report import write_report
 
-    _console.print(f"Report: {write_report(folders, out)}", highlight=False, markup=False, soft_wrap=True)
+    say(f"Report: {write_report(folders, out)}")
 
 
 @app.command()
@@ -183,7 +176,7 @@ def cite(folder: RunFolder) -> None:
     """Print BibTeX for the rules, mechanisms, measures and data that a run used, and for neurofa."""
     from neurofa.citations import bibliography
 
-    _console.print(bibliography(folder), markup=False, highlight=False, soft_wrap=True)
+    say(bibliography(folder))
 
 
 def main() -> None:
@@ -193,96 +186,8 @@ def main() -> None:
     try:
         app(arguments, prog_name="neurofa")
     except _USER_ERRORS as error:
-        _fail(error, 2)
+        terminal.fail(error, 2)
     except (NeurofaError, MemoryError) as error:
-        _fail(error, 1)
+        terminal.fail(error, 1)
     except OSError as error:
-        _fail(error, 1)
-
-
-def _fail(error: BaseException, code: int) -> None:
-    """One sentence; the traceback only with --debug."""
-    if _state["debug"]:
-        traceback.print_exception(error)
-    told = [" ".join(str(part).split()) for part in (error, *getattr(error, "__notes__", ()))]
-    told[0] = told[0] or ("stopped" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
-    _errors.print("neurofa: ", style="bold red", end="")
-    _errors.print("; ".join(told), markup=False, highlight=False, soft_wrap=True)
-    sys.exit(code)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """Progress bar with time left; steps without a count only change the text."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
-    _console.print(title, style="bold", markup=False, highlight=False)
-    # typer would end the process in silence where the user stops it
-    with (
-        _stopped_in_words(),
-        Progress(*columns, console=_errors, transient=True, disable=not _errors.is_terminal) as bars,
-    ):
-        task = bars.add_task("starting", total=None)
-
-        def progress(done: int, total: int, words: str) -> None:
-            if total:
-                bars.update(task, completed=done, total=total, description=words)
-            else:
-                bars.update(task, completed=0, total=None, description=words)
-
-        yield progress
-
-
-@contextmanager
-def _stopped_in_words() -> Iterator[None]:
-    """Say how to go on where the user stopped the process."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        _fail(error, 1)
-
-
-def _conclude(folder: Path) -> None:
-    """Say what was found and where it is."""
-    from neurofa.provenance import read_provenance
-    from neurofa.recording import told_stopped
-    from neurofa.report import brief, legend
-
-    rows = brief(folder)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    counts = [name for name in columns if any(" of " in row.get(name, "") for row in rows)]
-    if any(len(row) > 1 for row in rows):
-        # several references do not fit beside the numbers
-        beside = counts if len(counts) < 2 else []
-        _print_table(rows, [name for name in columns if name not in counts] + beside)
-        if not beside and counts:
-            _print_table(rows, [columns[0], *counts])
-        _console.print(legend(rows), style="dim", highlight=False)
-    stopped = told_stopped(read_provenance(folder).get("stopped", {}))
-    if stopped:
-        _errors.print("Stopped: ", style="bold red", end="")
-        _errors.print(stopped, markup=False, highlight=False, soft_wrap=True)
-    _console.print(f"Run folder: {folder}", highlight=False, markup=False, soft_wrap=True)
-    _console.print(f"Report:     {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_table(rows: list[dict[str, str]], columns: list[str]) -> None:
-    """Some columns of a table, a row per group."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(escape(column), no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(row.get(column, "")) for column in columns))
-    _console.print(table, highlight=False)
+        terminal.fail(error, 1)

@@ -22,6 +22,7 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"terminal"},
     {"job", "listing"},
     {"preflight", "citations"},
     {"report", "comparison", "analysis", "simulation"},
