@@ -45,7 +45,7 @@ class Occasion:
     day : float
         Days since the first recorded session; negative before it.
     passes : int
-        How often all stimuli are shown.
+        How often all stimuli are shown; 0 = nothing is learned, the session only probes.
     number : int or None
         Number of the recorded session; None = not recorded.
     homeostasis : float
@@ -75,7 +75,7 @@ def occasions(protocol: Protocol) -> list[Occasion]:
     Returns
     -------
     list of Occasion
-        Pretraining, burn-in sessions, recorded sessions.
+        Pretraining, burn-in sessions, then recorded sessions and exposures that are not recorded.
     """
     schedule = protocol.schedule
     interval, n_burn_in = schedule.burn_in_interval_days, schedule.burn_in_sessions
@@ -84,12 +84,15 @@ def occasions(protocol: Protocol) -> list[Occasion]:
         day = -(n_burn_in + 1) * interval
         homeostasis = protocol.network.pretraining_homeostasis
         life.append(Occasion(("pretraining",), day, schedule.pretraining_passes, None, homeostasis))
-    passes = schedule.passes_of_sessions()
+    first = schedule.passes_of_sessions()[0]
     for before in range(n_burn_in, 0, -1):
-        life.append(Occasion(("burn in", before), -before * interval, passes[0], None))
-    for number, day in enumerate(schedule.days):
-        naive = number == 0 and schedule.naive_first
-        life.append(Occasion(("session", number), day, 0 if naive else passes[number], number))
+        life.append(Occasion(("burn in", before), -before * interval, first, None))
+    numbers = {day: number for number, day in enumerate(schedule.days)}
+    for day, passes in schedule.passes_of_days().items():
+        number = numbers.get(day)
+        # named by its day: groups that are exposed on the same days see the same
+        name = ("exposure", str(day)) if number is None else ("session", number)
+        life.append(Occasion(name, day, passes, number))
     return life
 
 

@@ -157,6 +157,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.delayed_match_to_sample import delayed_match_to_sample
     from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
+    from neurofa.stimuli.odors import odors
     from neurofa.stimuli.patterns import patterns
     from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
@@ -165,6 +166,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
 
     return {
         "linear_track": linear_track,
+        "odors": odors,
         "patterns": patterns,
         "xor": xor,
         "twelve_bits": twelve_bits,
