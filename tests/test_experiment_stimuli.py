@@ -42,7 +42,5 @@ def test_a_shared_part_makes_odours_alike() -> None:
 
 
 def test_an_odour_without_glomeruli_is_refused() -> None:
-    with pytest.raises(
-        ConfigError, match="activated 0.01 of 40 glomeruli is none; raise it to at least 0.025"
-    ):
+    with pytest.raises(ConfigError, match="activated 0.01 of 40 glomeruli is none; raise it to at least 0.025"):
         odors(random(), glomeruli=40, activated=0.01)
