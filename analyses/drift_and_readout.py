@@ -3,9 +3,8 @@ Drift and readout: does drift move along directions of noise or of the code, and
 
 `measure` fits linear decoders to single repeats of every session and asks how much of the drift they see, how one
 decoder for all days compares with those of the day, and how much the weights of a slowly changing and of an online
-learning readout must change; and how many units keep, lose, gain or switch a preference for one of two stimulus groups.
-What is decoded: position and direction where stimuli have them, else which stimulus it is. `plot` draws all with their
-levels of chance. Definitions, sources and limits: `neurofa.measures`.
+learning readout must change. What is decoded: position and direction where stimuli have them, else which stimulus it
+is. `plot` draws all with their levels of chance. Definitions, sources and limits: `neurofa.measures`.
 """
 
 import numpy as np
@@ -26,16 +25,6 @@ OF_PAIRS = {
     "readout_fraction_chance": ("its level of chance", "1"),
     "null_space_fraction": ("share of drift in the null space of the decoder", "1"),
     "linear_decoding_error": ("error of a linear decoder / error of guessing the mean", "1"),
-    "selectivity_consistent": ("selective units with the same preference later", "1"),
-    "selectivity_lost": ("selective units that are no longer selective", "1"),
-    "selectivity_switched": ("selective units that prefer the other group", "1"),
-    "selectivity_gained": ("unselective units that become selective", "1"),
-    "selectivity_correlation": ("correlation of selectivity", "1"),
-    "selectivity_consistent_chance": ("level of chance", "1"),
-    "selectivity_lost_chance": ("level of chance", "1"),
-    "selectivity_switched_chance": ("level of chance", "1"),
-    "selectivity_gained_chance": ("level of chance", "1"),
-    "kurtosis_of_selectivity_change": ("excess kurtosis of the change of selectivity", "1"),
 }
 OF_ANIMALS = {
     "same_day_decoding_error": ("error of decoders of the same day / of guessing the mean", "1"),
@@ -47,10 +36,7 @@ OF_ANIMALS = {
     "adapting_decoding_error_null": ("the same for random drift of equal size", "1"),
     "cells_in_all_sessions": ("cells detected in all sessions", "1"),
 }
-UNDIRECTED = {"selectivity_correlation", "kurtosis_of_selectivity_change"}
-#: coordinates of stimuli with two values that units may prefer, the first that is there
-PREFERENCES = ("choice", "direction")
-N_NULL, SELECTIVE = 10, 0.25
+N_NULL = 10
 ALIGNMENT = {
     "alignment_with_noise_directions": ("Noise directions", r"$\rho_{noise}$"),
     "alignment_with_noise_directions_noise_corrected": ("Noise directions,\nnoise-corrected", r"$\rho_{noise}$"),
@@ -59,28 +45,18 @@ ALIGNMENT = {
     "readout_fraction": ("Seen by the decoder", "Share of drift"),
     "linear_decoding_error": ("Decoder of another day", "Error / guessing"),
 }
-SELECTIVITY = {
-    "selectivity_consistent": ("Same preference", "Fraction of selective"),
-    "selectivity_lost": ("Lost", "Fraction of selective"),
-    "selectivity_switched": ("Switched", "Fraction of selective"),
-    "selectivity_gained": ("Gained", "Fraction of unselective"),
-    "selectivity_correlation": ("Selectivity", "Correlation"),
-    "kurtosis_of_selectivity_change": ("Change of selectivity", "Excess kurtosis"),
-}
 CHANCES: dict[str, str | float] = {
     name: f"{name.removesuffix('_noise_corrected')}_chance"
-    for name in (*ALIGNMENT, *SELECTIVITY)
+    for name in ALIGNMENT
     if f"{name.removesuffix('_noise_corrected')}_chance" in OF_PAIRS
 }
-CHANCES |= {"linear_decoding_error": 1.0, "kurtosis_of_selectivity_change": 0.0, "selectivity_correlation": 0.0}
-TEXTS = {
-    "alignment": "Where drift goes for those who read it (units standardised): alignment with the directions of "
-    "trial-to-trial noise and with those along which responses code the stimulus (0: none, 1: along the largest), "
-    "share of drift that the linear decoder of the earlier session sees, and error of that decoder in another session "
-    "(lag 0: of its own, repeats that were left out; cells detected in all sessions).",
-    "selectivity": f"What becomes of units that prefer one of two groups of stimuli (selectivity beyond {SELECTIVE:g}"
-    "). Noise of trials adds to lost and gained units.",
-}
+CHANCES |= {"linear_decoding_error": 1.0}
+TEXT = (
+    "Where drift goes for those who read it (units standardised): alignment with the directions of trial-to-trial "
+    "noise and with those along which responses code the stimulus (0: none, 1: along the largest), share of drift that "
+    "the linear decoder of the earlier session sees, and error of that decoder in another session (lag 0: of its own, "
+    "repeats that were left out; cells detected in all sessions)."
+)
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -120,7 +96,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         values = np.array([[found[name] for found in of_layers] for of_layers in each])[None]
         dims = (*first, "session_a", "session_b") if name in OF_PAIRS else first
         measured[name] = (dims, values, {"long_name": long_name, "units": units})
-        if name in OF_PAIRS and name not in UNDIRECTED:
+        if name in OF_PAIRS:
             measured[name].attrs["directed"] = 1
     measured["linear_decoding_error"].attrs["diagonal"] = 1
     return measured
@@ -142,7 +118,6 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
     fraction = measures.readout_fraction(_means(scaled), measures.decoder_weights(scaled, targets))
     found |= {"readout_fraction": fraction.readout, "readout_fraction_chance": fraction.chance}
     found["null_space_fraction"] = 1 - fraction.readout
-    found |= _selectivity(probe, maps.maps)
     decoders = measures.session_decoders(scaled, targets)
     guess = decoders.error_of_mean
     found["linear_decoding_error"] = decoders.error / guess
@@ -175,20 +150,6 @@ def _targets(probe: xr.Dataset) -> tuple[np.ndarray, np.ndarray | None, np.ndarr
         group = np.unique(probe["direction"].values.astype(str), return_inverse=True)[1]
         columns += [np.where(group == place, 1.0, -1.0) for place in range(1, int(group.max()) + 1)]
     return np.stack(columns, axis=1), group, position
-
-
-def _selectivity(probe: xr.Dataset, maps: np.ndarray) -> dict[str, np.ndarray]:
-    """Changes of the preference for one of two groups of stimuli; NaN where stimuli have no such groups."""
-    names = [name for name in OF_PAIRS if "selectivity" in name]
-    coordinate = next((name for name in PREFERENCES if name in probe.coords), None)
-    labels = np.array([]) if coordinate is None else probe[coordinate].values.astype(str)
-    if len(np.unique(labels)) != 2 or np.nanmin(maps, initial=0.0) < 0:
-        return dict.fromkeys(names, np.full((len(maps), len(maps)), np.nan))
-    preferred = np.repeat(labels == np.unique(labels)[0], maps.shape[1] // len(labels))
-    index = measures.selectivity(maps, preferred)
-    changes = measures.selectivity_changes(index, SELECTIVE)
-    found = {name: getattr(changes, name.removeprefix("selectivity_")) for name in names if name.startswith("sel")}
-    return found | {"kurtosis_of_selectivity_change": measures.drift_kurtosis(index[:, None])}
 
 
 def _means(responses: np.ndarray) -> np.ndarray:
@@ -241,11 +202,10 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
         for layer in layers:
             suffix = f"_{layer}" if len(layers) > 1 else ""
             part = measured.sel(variable="rate", layer=layer)
-            for name, panels in (("alignment", ALIGNMENT), ("selectivity", SELECTIVITY)):
-                if any(bool(part[one].notnull().any()) for one in panels):
-                    drawings[f"readout_{name}{suffix}"] = figures.decay_panels(
-                        part, panels, TEXTS[name], recorded=others, chances=CHANCES, columns=3
-                    )
+            if any(bool(part[one].notnull().any()) for one in ALIGNMENT):
+                drawings[f"readout_alignment{suffix}"] = figures.decay_panels(
+                    part, ALIGNMENT, TEXT, recorded=others, chances=CHANCES, columns=3
+                )
             drawings[f"readout_change{suffix}"] = draw_change(part)
     return drawings
 

@@ -58,14 +58,12 @@ def test_all_that_is_measured_is_in_the_table_and_drawn(measured):
     assert set(datasets["drift_geometry"].data_vars) | set(datasets["drift_and_readout"].data_vars) == finite
     drawn = {file.stem for file in (out / "figures").glob("*.png")}
     geometry = {f"geometry_{name}" for name in ("rotation", "spaces", "steps", "components")}
-    assert geometry | {"readout_alignment", "readout_selectivity", "readout_change"} == drawn
+    assert geometry | {"readout_alignment", "readout_change"} == drawn
     assert (table.loc[table["measure"] == "cells_in_all_sessions", "value"] < 60).all()
 
 
 def test_bounds_and_sums(measured):
     readout = measured[1]["drift_and_readout"]
-    total = sum(readout[f"selectivity_{name}"] for name in ("consistent", "lost", "switched"))
-    np.testing.assert_allclose(total.values[np.isfinite(total.values)], 1)
     both = readout["readout_fraction"] + readout["null_space_fraction"]
     np.testing.assert_allclose(both.values[np.isfinite(both.values)], 1)
 
@@ -77,7 +75,7 @@ def test_stimuli_without_positions_single_repeats_and_gaps_are_measured():
     probe["day"].values[1, 2] = np.nan
     recording["probe"] = recording["probe"].from_dict({"/": probe})
     found = analyse(recording, NAMES)
-    assert np.isnan(found["drift_and_readout"]["selectivity_lost"]).all()
+    assert np.isnan(found["drift_and_readout"]["linear_decoding_error"]).all()
     assert np.isfinite(found["drift_geometry"]["drift_magnitude_relative"].isel(session_a=0, session_b=1)).all()
 
 

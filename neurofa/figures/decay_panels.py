@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 
 from neurofa.figures import recorded as of_recorded
 from neurofa.figures.curves import chance_line, decay_curve
 from neurofa.figures.drawing import DOUBLE_COLUMN_MM, Drawing, new_figure, panel_letters
-from neurofa.figures.palette import styles_of
+from neurofa.figures.palette import PUBLISHED_LOOK, styles_of
 from neurofa.figures.panels import group_legend
 from neurofa.figures.tables import caption_of_groups, lag_table
 
@@ -23,6 +24,7 @@ def decay_panels(
     *,
     recorded: xr.Dataset | None = None,
     chances: Mapping[str, str | float] | None = None,
+    published: pd.DataFrame | None = None,
     columns: int = 4,
 ) -> Drawing:
     """
@@ -40,6 +42,9 @@ def decay_panels(
         The same of recorded animals: points.
     chances : mapping of str to str or float, optional
         Measure id to its level of chance: a number, or the measure whose mean it is.
+    published : pandas.DataFrame, optional
+        Published values with the columns measure (an id of `panels`), lag_days, value, lower, upper and source: open
+        diamonds, named in the caption.
     columns : int
         Panels in a row.
 
@@ -67,11 +72,32 @@ def decay_panels(
         title, label = panels[name]
         ax.set_title(title)
         ax.set_ylabel(label)
-        tables += [table, *of_recorded.rows_of(points, name)]
+        tables += [table, *of_recorded.rows_of(points, name), *_draw_published(ax, published, name)]
     if not shown:
         return Drawing(figure, pd.DataFrame(), text + " No pair of sessions has a value.")
     panel_letters(axes if len(axes) > 1 else [])
-    group_legend(figure, styles, measured, recorded)
+    values = None if published is None else published[published["measure"].isin(shown)]
+    group_legend(figure, styles, measured, recorded, published=values is not None and len(values) > 0)
     dotted = " Dotted: level of chance." if any(name in levels for name in shown) else ""
     caption = f"{text}{dotted} {caption_of_groups(measured[shown[0]])}{of_recorded.caption_of(recorded)}"
+    if values is not None and len(values):
+        caption += f" Open diamonds: published, {'; '.join(dict.fromkeys(values['source']))}."
     return Drawing(figure, pd.concat(tables, ignore_index=True), caption)
+
+
+def _draw_published(ax: Axes, published: pd.DataFrame | None, name: str) -> list[pd.DataFrame]:
+    """Published values of one measure with their intervals; the same as rows of the numbers."""
+    if published is None:
+        return []
+    rows = published[published["measure"] == name]
+    if rows.empty:
+        return []
+    for _, series in rows.groupby("source", sort=False):
+        given = series[["lower", "upper"]].notna().all(axis=1)
+        error = [
+            (series["value"] - series["lower"]).where(given, 0.0),
+            (series["upper"] - series["value"]).where(given, 0.0),
+        ]
+        ax.set_xlim(right=max(ax.get_xlim()[1], 1.03 * float(series["lag_days"].max())))
+        ax.errorbar(series["lag_days"], series["value"], error, elinewidth=0.6, zorder=3, **PUBLISHED_LOOK)
+    return [rows.rename(columns={"value": "mean", "source": "group"}).assign(source="published")]

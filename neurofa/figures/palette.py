@@ -18,6 +18,14 @@ ROUNDS = ("-", ":", "-.")
 PALETTE = tuple(_COLOURS[number] for number in (0, 3, 2, 4, 1, 9, 8))
 #: colour of what was recorded
 RECORDED_COLOUR = "#000000"
+#: how published values are drawn: keywords for ``Axes.errorbar`` and ``Line2D``
+PUBLISHED_LOOK: Mapping[str, Any] = {
+    "marker": "D",
+    "markersize": 3.5,
+    "color": "0.35",
+    "markerfacecolor": "none",
+    "linestyle": "none",
+}
 #: the group of recorded animals
 RECORDED_GROUP = "recorded"
 #: control group to the group it belongs to, for the protocols that ship with the package

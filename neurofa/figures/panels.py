@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from neurofa.figures.drawing import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, axis_label, new_figure, panel_letters, style
 from neurofa.figures.heatmaps import session_matrix
-from neurofa.figures.palette import GroupStyle, marker_of, recorded_marker, styles_of
+from neurofa.figures.palette import PUBLISHED_LOOK, GroupStyle, marker_of, recorded_marker, styles_of
 from neurofa.figures.recorded import names_of
 from neurofa.figures.tables import group_sizes, short_names, small_groups
 
@@ -117,6 +117,8 @@ def group_legend(
     styles: Mapping[str, GroupStyle],
     measured: xr.Dataset | None = None,
     recorded: xr.Dataset | pd.DataFrame | None = None,
+    *,
+    published: bool = False,
 ) -> Legend:
     """
     Put one legend for all panels below the figure, in as many rows as its width needs; the figure grows with them.
@@ -131,6 +133,8 @@ def group_legend(
         Measured results: groups of fewer than three animals are named animal by animal, as they are drawn.
     recorded : xarray.Dataset or pandas.DataFrame, optional
         What was recorded, where its points are drawn.
+    published : bool
+        Whether published values are drawn.
 
     Returns
     -------
@@ -149,6 +153,8 @@ def group_legend(
             handles.append(Line2D([], [], label=label, **look.line))
     for number, name in enumerate(names_of(recorded)):
         handles.append(Line2D([], [], label=f"recorded {name}".strip(), **recorded_marker(number)))
+    if published:
+        handles.append(Line2D([], [], label="published", **PUBLISHED_LOOK))
     for rows in range(1, len(handles) + 1):
         columns = -(-len(handles) // rows)
         legend = figure.legend(

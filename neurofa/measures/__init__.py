@@ -169,6 +169,10 @@ from neurofa.measures.statistics import mean_by_lag as mean_by_lag
 from neurofa.measures.statistics import pairs_by_lag as pairs_by_lag
 from neurofa.measures.time_and_experience import TimeAndExperience as TimeAndExperience
 from neurofa.measures.time_and_experience import time_and_experience as time_and_experience
+from neurofa.measures.tuned_units import RecurrenceOfUnits as RecurrenceOfUnits
+from neurofa.measures.tuned_units import TunedUnits as TunedUnits
+from neurofa.measures.tuned_units import recurrence_of_units as recurrence_of_units
+from neurofa.measures.tuned_units import tuned_units as tuned_units
 from neurofa.measures.variational import DriftAndSpaces as DriftAndSpaces
 from neurofa.measures.variational import VariationalSpace as VariationalSpace
 from neurofa.measures.variational import compare_variational_spaces as compare_variational_spaces
