@@ -111,7 +111,7 @@ class Settings(BaseModel):
 
 
 #: parameters that a function gets from the engine, not from its table of the protocol
-FROM_ENGINE = ("time_step_ms",)
+FROM_ENGINE = ("time_step_ms", "learn")
 
 
 @cache

@@ -18,6 +18,7 @@ from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
 from neurofa.networks import Activity, Network, forward
 from neurofa.networks.device import available_device
 from neurofa.renewal import renewed
+from neurofa.replay import learning_offline
 from neurofa.rules.predictive_coding import rule_class
 from neurofa.rules.rule import RATE_SETTINGS, Rates, Rule
 from neurofa.settings import overnight_process
@@ -64,7 +65,7 @@ class Cohort:
         counts = [own.counts for own in sets if own.counts is not None]
         #: (animal, stimulus, time): when the output of sequences counts; None = always, or no time
         self.counts = self._tensor(np.stack(counts)) if counts else None
-        self._renewals = [own.renew for own in sets if own.renew is not None]
+        self.renewals = [own.renew for own in sets if own.renew is not None]
         held_out = sets[0].held_out
         self.held_out = None if held_out is None else torch.from_numpy(held_out).to(self.device)
         self.rates = Rates(
@@ -160,9 +161,9 @@ class Cohort:
             Without the stimuli that are held out; where stimuli are renewed, those of this session.
         """
         targets, acceptable = self.targets, self.acceptable
-        if self._renewals:
+        if self.renewals:
             draws = self.draws(*self.occasion)
-            fresh = renewed(self.members, self._renewals, draws)
+            fresh = renewed(self.members, self.renewals, draws)
             stimuli = self._tensor(fresh.inputs) * self._input_gains(draws)
             targets = self._tensor(fresh.targets)
             acceptable = None if fresh.acceptable is None else torch.from_numpy(fresh.acceptable).to(self.device)
@@ -375,7 +376,8 @@ class Cohort:
                     values[key] = self._tensor(np.array(own, dtype=float))
                 else:
                     values[key] = value
-            found.append((name, overnight_process(name, self.protocol.overnight.folder), values))
+            process = learning_offline(overnight_process(name, self.protocol.overnight.folder), self)
+            found.append((name, process, values))
         return found
 
     def _rule_builder(self) -> Callable[[Rates], Rule]:

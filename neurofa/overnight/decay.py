@@ -1,10 +1,11 @@
-"""Forgetting by decay of the weights."""
+"""Forgetting by decay of the weights: towards zero, or towards what an animal was born with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
+from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,8 @@ def weight_decay(
     """
     Let the weights of the hidden layers decay: W <- W (1 - rate)^days.
 
-    Alone it predicts a loss of the code that learning repairs; with walking feedback it lets the code turn.
+    Alone it predicts a loss of the code that learning repairs; with walking feedback it lets the code turn. What is not
+    rehearsed for long is lost altogether, which `decay_to_birth` avoids.
 
     Parameters
     ----------
@@ -36,8 +38,8 @@ def weight_decay(
     rate : torch.Tensor
         (animal,): fraction per day, 0 to 1.
     """
-    for layer in network.layers[:-1]:
-        layer.weights.mul_((1 - rate).reshape(-1, 1, 1) ** days)
+    for number, layer in enumerate(network.layers[:-1]):
+        layer.weights.mul_((1 - rate).reshape(-1, 1, 1) ** days_of_units(network, number, days))
 
 
 def readout_decay(
@@ -62,3 +64,38 @@ def readout_decay(
         (animal,): fraction per day, 0 to 1.
     """
     network.layers[-1].weights.mul_((1 - rate).reshape(-1, 1, 1) ** days)
+
+
+def decay_to_birth(
+    network: Network,
+    days: float,
+    draws: Draws,
+    *,
+    rate: Tensor = per_animal(
+        0.0, ge=0, lt=1, description="part of what the hidden layers' weights have learned, forgotten per day"
+    ),
+) -> None:
+    """
+    Let what the hidden layers have learned decay: W <- B + (W - B) (1 - rate)^days, B the weights at birth.
+
+    Alone it predicts no drift at all once learning has become stationary: what is forgotten is learned again, in the
+    same units, since the feedback is the same. With walking feedback it lets the code turn like `weight_decay`, but
+    around a part that each unit keeps for life, and after a long gap a code of innate tuning is left.
+
+    Parameters
+    ----------
+    network : Network
+        Changed in place; at birth the weights are remembered.
+    days : float
+        Time since the last session, in days.
+    draws : Draws
+        Not used.
+    rate : torch.Tensor
+        (animal,): fraction per day, 0 to 1.
+    """
+    if not bool((rate > 0).any()):
+        return
+    for number, layer in enumerate(network.layers[:-1]):
+        born = network.memory.setdefault(f"weights at birth {number}", layer.weights.clone())
+        kept = (1 - rate).reshape(-1, 1, 1) ** days_of_units(network, number, days)
+        layer.weights.copy_(layer.weights.where(kept == 1, born + (layer.weights - born) * kept))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
 from neurofa.errors import ConfigError
+from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,20 +79,45 @@ def excitability_drift(
     for number, layer in enumerate(network.layers[:-1]):
         shape = (layer.weights.shape[1],)
         rank = birth.normal(("excitability time constant", number), shape)
-        ratio = (slowest_days / fastest_days).reshape(-1, 1)
-        tau = fastest_days.reshape(-1, 1) * ratio ** torch.special.ndtr(rank)
+        tau = log_uniform(rank, fastest_days, slowest_days)
         if bool((log_spread > 0).any()):
             around = (fastest_days * slowest_days).sqrt().reshape(-1, 1) * torch.exp(log_spread.reshape(-1, 1) * rank)
             tau = torch.where(log_spread.reshape(-1, 1) > 0, around, tau)
-        rho = torch.exp(-days / tau)
+        passed = days_of_units(network, number, days, dims=2)
+        rho = torch.exp(-passed / tau)
         if layer.excitability is None:
             layer.excitability = spread * birth.normal(("excitability", number), shape)
         before = layer.excitability
         noise = draws.normal(("excitability", number), shape)
         layer.excitability = rho * before + spread * (1 - rho**2).clamp_min(0).sqrt() * noise
         if days > 0 and bool((degrees_of_freedom > 0).any()):
-            jumped = _daily_steps(before, days, tau, spread, draws, number, degrees_of_freedom)
+            # a unit to which more days happen has a shorter time constant in days of the calendar
+            own = tau if isinstance(passed, float) else tau * days / passed.clamp_min(torch.finfo(tau.dtype).tiny)
+            jumped = _daily_steps(before, days, own, spread, draws, number, degrees_of_freedom)
             layer.excitability = torch.where(degrees_of_freedom.reshape(-1, 1) > 0, jumped, layer.excitability)
+
+
+def log_uniform(rank: Tensor, fastest_days: Tensor, slowest_days: Tensor) -> Tensor:
+    """
+    Time constants between two ends, uniform on a logarithmic scale.
+
+    Parameters
+    ----------
+    rank : torch.Tensor
+        (animal, unit): standard normal.
+    fastest_days, slowest_days : torch.Tensor
+        (animal,): the ends, in days.
+
+    Returns
+    -------
+    torch.Tensor
+        (animal, unit), in days.
+    """
+    import torch
+
+    ratio = (slowest_days / fastest_days).reshape(-1, 1)
+    tau: Tensor = fastest_days.reshape(-1, 1) * ratio ** torch.special.ndtr(rank)
+    return tau
 
 
 def _check_degrees_of_freedom(given: Tensor) -> None:

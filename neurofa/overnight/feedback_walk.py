@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
+from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,11 +44,13 @@ def feedback_walk(
     """
     if not bool((step > 0).any()):
         return
-    rho = ((1 - step**2) ** (days / 2)).reshape(-1, 1, 1)
-    fresh = (1 - rho**2).clamp_min(0).sqrt()
     for number, layer in enumerate(network.layers):
         for name, weights in (("feedback", layer.feedback), ("feedback hidden", layer.feedback_hidden)):
             if weights is not None:
+                # the units of a feedback network are no units of the layer
+                passed = days_of_units(network, number, days) if name == "feedback" else days
+                rho = (1 - step**2).reshape(-1, 1, 1) ** (passed / 2)
+                fresh = (1 - rho**2).clamp_min(0).sqrt()
                 sd = network.memory.get(f"{name} sd {number}")
                 if sd is None:
                     sd = weights.square().mean((1, 2), keepdim=True).sqrt()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
+from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,10 +57,11 @@ def spine_turnover(
 
     if days <= 0 or not bool((rate > 0).any()):
         return
-    replaced = -torch.expm1(days * torch.log1p(-rate)).reshape(-1, 1, 1)
     smallest = torch.finfo(rate.dtype).tiny
     for number, layer in enumerate(network.layers[:-1]):
         weights = layer.weights
+        passed = days_of_units(network, number, days)
+        replaced = -torch.expm1(passed * torch.log1p(-rate).reshape(-1, 1, 1))
         there = weights != 0
         n_synapses = there.sum(2, keepdim=True).clamp_min(1)
         size = (weights.abs().sum(2, keepdim=True) / n_synapses).clamp_min(smallest)

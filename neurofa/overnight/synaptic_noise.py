@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
+from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,9 +44,9 @@ def synaptic_noise(
     """
     if not bool((step > 0).any()):
         return
-    rho = ((1 - step**2) ** (days / 2)).reshape(-1, 1, 1)
-    fresh = (1 - rho**2).clamp_min(0).sqrt()
     for number, layer in enumerate(network.layers[:-1]):
+        rho = (1 - step**2).reshape(-1, 1, 1) ** (days_of_units(network, number, days) / 2)
+        fresh = (1 - rho**2).clamp_min(0).sqrt()
         sd = layer.weights.std(2, correction=0, keepdim=True)
         noise = draws.normal(("synaptic noise", number), tuple(layer.weights.shape[1:]))
         layer.weights.mul_(rho).add_(fresh * sd * noise)
