@@ -3,8 +3,8 @@ Drift and readout: does drift move along directions of noise or of the code, and
 
 `measure` fits linear decoders to single repeats of every session and asks how much of the drift they see, how one
 decoder for all days compares with those of the day, and how much the weights of a slowly changing and of an online
-learning readout must change. What is decoded: position and direction where stimuli have them, else which stimulus it
-is. `plot` draws all with their levels of chance. Definitions, sources and limits: `neurofa.measures`.
+learning readout must change. What is decoded: position, and direction or choice, where stimuli have them, else which
+stimulus it is. `plot` draws all with their levels of chance. Definitions, sources and limits: `neurofa.measures`.
 """
 
 import numpy as np
@@ -36,6 +36,8 @@ OF_ANIMALS = {
     "adapting_decoding_error_null": ("the same for random drift of equal size", "1"),
     "cells_in_all_sessions": ("cells detected in all sessions", "1"),
 }
+#: coordinates of stimuli that say on which way a position lies, the first that is there
+WAYS = ("choice", "direction")
 N_NULL = 10
 ALIGNMENT = {
     "alignment_with_noise_directions": ("Noise directions", r"$\rho_{noise}$"),
@@ -146,8 +148,9 @@ def _targets(probe: xr.Dataset) -> tuple[np.ndarray, np.ndarray | None, np.ndarr
         return np.repeat(one_hot, n_times, axis=0), None, None
     position = probe["position"].values.astype(float)
     columns, group = [(position - position.mean()) / (position.std() or 1.0)], None
-    if "direction" in probe.coords:
-        group = np.unique(probe["direction"].values.astype(str), return_inverse=True)[1]
+    coordinate = next((name for name in WAYS if name in probe.coords), None)
+    if coordinate is not None:
+        group = np.unique(probe[coordinate].values.astype(str), return_inverse=True)[1]
         columns += [np.where(group == place, 1.0, -1.0) for place in range(1, int(group.max()) + 1)]
     return np.stack(columns, axis=1), group, position
 

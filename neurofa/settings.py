@@ -146,6 +146,7 @@ class ReferenceSettings(Settings):
 
     tables: tuple[str, ...] = Field(("drift_statistics",), description="tables of published statistics and curves")
     area: str = Field("", description="brain area that the protocol models")
+    species: str = Field("", description="species that it models; empty = that of the tables of curves")
     tolerances: dict[str, float] = Field(
         default_factory=dict, description="measure to how far a recorded curve may be missed; else its spread"
     )

@@ -1,10 +1,11 @@
-"""The stimulus sets of recorded experiments other than the linear track: odours."""
+"""The stimulus sets of recorded experiments other than the linear track: odours, a T-maze."""
 
 import numpy as np
 import pytest
 
 from neurofa.errors import ConfigError
 from neurofa.stimuli.odors import odors
+from neurofa.stimuli.t_maze import t_maze
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -44,3 +45,40 @@ def test_a_shared_part_makes_odours_alike() -> None:
 def test_an_odour_without_glomeruli_is_refused() -> None:
     with pytest.raises(ConfigError, match="activated 0.01 of 40 glomeruli is none; raise it to at least 0.025"):
         odors(random(), glomeruli=40, activated=0.01)
+
+
+def test_places_of_the_stem_look_alike_unless_the_cue_is_seen_and_arms_do_not() -> None:
+    task = t_maze(random(), bins=20, inputs=4000, cue_selective=0.4, arm=0.25)
+    task.check("t_maze")
+    left, right = task.inputs[:20], task.inputs[20:]
+    assert task.labels["choice"].tolist() == ["left"] * 20 + ["right"] * 20
+    in_arm = task.labels["part"][:20] == "arm"
+    assert in_arm.sum() == 5 and in_arm[-5:].all()
+    alike = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(left, right, strict=True)])
+    # far from the arms: units that see both cues have equal rates, the others are silent on one side
+    both = (left[:10] > 0.5) & (right[:10] > 0.5)
+    seen = (left[:10] > 0.5) | (right[:10] > 0.5)
+    assert both.sum() / seen.sum() == pytest.approx(0.6, abs=0.05)
+    np.testing.assert_array_equal(left[:10][both], right[:10][both])
+    assert alike[:10].min() > 0.4 > 0.0 > alike[17:].max()
+
+
+def test_without_other_inputs_than_the_cue_sides_are_apart_from_the_start() -> None:
+    task = t_maze(random(), inputs=2000, cue_selective=1.0)
+    assert (task.inputs[:20] * task.inputs[20:] == 0).all()
+
+
+def test_the_right_report_is_the_right_side_at_the_right_place() -> None:
+    task = t_maze(random(), bins=10, tolerance_bins=1)
+    assert task.acceptable is not None
+    best = task.targets.argmax(1)
+    np.testing.assert_array_equal(best, np.arange(20))
+    assert task.acceptable[np.arange(20), best].all()
+    assert not task.acceptable[:10, 10:].any() and not task.acceptable[10:, :10].any()
+    assert task.acceptable[5].sum() == 3 and task.acceptable[0].sum() == 2
+
+
+@pytest.mark.parametrize(("arm", "words"), [(0.01, "in the arms"), (0.99, "on the stem")])
+def test_a_maze_without_stem_or_arms_is_refused(arm: float, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"stimuli.arm {arm} of 5 bins leaves no bin {words}; choose it between 0.1"):
+        t_maze(random(), bins=5, arm=arm)

@@ -126,9 +126,9 @@ def cross_day_decoding_of_animal(
     Decode one animal of a recording across its sessions; one session at a time is in memory.
 
     Stimuli are neighbours where their coordinate ``bin`` (or the rank of ``position``) differs by 1 within the same
-    ``direction``. Where trials were recorded over time, the bin of time is decoded along with the stimulus, and
-    neighbours are successive bins of the same stimulus. Variables without repeats count as one repeat: their same-day
-    accuracy is NaN.
+    ``direction``, or ``choice``. Where trials were recorded over time, the bin of time is decoded along with the
+    stimulus, and neighbours are successive bins of the same stimulus. Variables without repeats count as one repeat:
+    their same-day accuracy is NaN.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def cross_day_decoding_of_animal(
     """
     reader = SessionReader(recording, animal, variable, layer)
     coords = reader.probe.coords
-    group = coords["direction"].values if "direction" in coords else None
+    group = next((coords[name].values for name in ("direction", "choice") if name in coords), None)
     order = coords["bin"].values if "bin" in coords else None
     if order is None and "position" in coords:
         order = np.unique(coords["position"].values, return_inverse=True)[1]

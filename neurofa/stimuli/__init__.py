@@ -159,6 +159,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.linear_track import linear_track
     from neurofa.stimuli.odors import odors
     from neurofa.stimuli.patterns import patterns
+    from neurofa.stimuli.t_maze import t_maze
     from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
     from neurofa.stimuli.uniform_samples import uniform_samples
@@ -167,6 +168,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     return {
         "linear_track": linear_track,
         "odors": odors,
+        "t_maze": t_maze,
         "patterns": patterns,
         "xor": xor,
         "twelve_bits": twelve_bits,
