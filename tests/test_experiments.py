@@ -1,0 +1,65 @@
+"""The shipped protocols of recorded experiments: whole, each group with its control, and quick when cut down."""
+
+import numpy as np
+import pytest
+
+from neurofa.checking import is_on
+from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
+from neurofa.simulation import occasions, simulate
+
+EXPERIMENTS = ("odor_familiarity", "t_maze_choice")
+#: tables in which a control may differ: the mechanism, not what is shown, recorded or when
+MECHANISMS = {"overnight", "rule"}
+CUT = {"cohort": {"animals": 2}, "network": {"hidden": [20]}, "observation": {"repeats": 2}}
+CUT_SCHEDULE = {"passes": 2, "pretraining_passes": 2, "burn_in_sessions": 1}
+
+
+def cut_down(name: str) -> Protocol:
+    """A shipped protocol with few units, animals and passes."""
+    values = merge(load_protocol(name).as_dict(), merge(CUT, {"schedule": CUT_SCHEDULE}))
+    for group in values["groups"].values():
+        group.pop("network", None)
+        if "schedule" in group:
+            group["schedule"] = group["schedule"] | {"burn_in_sessions": 1, "passes": 2}
+    return protocol_from(values)
+
+
+def learning_days(protocol: Protocol, group: str) -> list[float]:
+    """Days from day 0 on on which a group learns."""
+    return [one.day for one in occasions(protocol.group(group)) if one.passes and one.day >= 0]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_control_differs_from_its_group_in_the_mechanism_alone(name: str) -> None:
+    protocol = load_protocol(name)
+    controls = {group: own["control_of"] for group, own in protocol.groups.items() if "control_of" in own}
+    assert controls
+    for control, group in controls.items():
+        one, other = protocol.group(control).as_dict(), protocol.group(group).as_dict()
+        assert {table for table in one if one[table] != other[table]} <= MECHANISMS
+        assert not is_on(protocol.group(control).overnight.feedback_walk)  # type: ignore[attr-defined]
+        assert is_on(protocol.group(group).overnight.feedback_walk)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_cut_down_it_runs_and_all_groups_are_recorded_on_the_same_days(name: str) -> None:
+    protocol = cut_down(name)
+    recording = simulate(protocol)
+    probe = recording["probe"]
+    assert list(dict.fromkeys(probe["group"].values.tolist())) == protocol.group_names()
+    for day in probe["day"].values:
+        np.testing.assert_array_equal(day, protocol.schedule.days)
+    assert np.isfinite(probe["true_rate"].values).all()
+    assert protocol.references.area and protocol.references.species and protocol.sources
+
+
+def test_odours_are_smelled_daily_or_every_eight_days_and_probed_on_the_same() -> None:
+    protocol = load_protocol("odor_familiarity")
+    assert learning_days(protocol, "every_8_days") == [0, 8, 16, 24, 32]
+    assert learning_days(protocol, "daily") == list(range(33))
+    for group in protocol.group_names():
+        life = occasions(protocol.group(group))
+        assert [one.day for one in life if one.number is not None] == [0, 8, 16, 24, 32]
+        # raised for equally long, at the pace of the group
+        burn_in = [one for one in life if one.name[0] == "burn in"]
+        assert burn_in[0].day == -48
