@@ -45,6 +45,8 @@ class _Sizes:
     time: int
     #: bins of spike counts; 0 = there are none
     spike_bin: int = 0
+    #: spikes of which times are kept, most in any session
+    spike: int = 0
 
     def dims(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Dimensions of a variable of the probe: time comes last, where there is any."""
@@ -145,7 +147,19 @@ def _sizes(
     n_layers = max(len(members[0].protocol.network.hidden) for members in found)
     n_repeats, n_outputs, n_trials = max(repeats), max(outputs), max(trials)
     sizes = (n_animals, n_sessions, n_stimuli, n_repeats, n_units, n_outputs, n_trials, n_layers, n_times, max(bins))
-    return _Sizes(*sizes), labels
+    return _Sizes(*sizes, spike=_most_spikes(found, sessions) if max(bins) else 0), labels
+
+
+def _most_spikes(found: list[list[Member]], sessions: Path) -> int:
+    """Largest number of spikes in a session of an animal, where the protocol asks for their times."""
+    most = 0
+    for number, members in enumerate(found):
+        own = members[0].protocol
+        for session in range(len(own.schedule.days) if own.spiking.spike_times else 0):
+            path = sessions / f"batch-{number}-session-{session:04d}.zarr"
+            with xr.open_zarr(path, consolidated=False, chunks=None) as one:
+                most = max(most, one.sizes.get("spike", 0))
+    return most
 
 
 def _optional(found: list[list[Member]], sessions: Path) -> set[str]:
@@ -222,6 +236,10 @@ class _Store:
             "rate": ("float32", np.nan),
             "correct": ("float32", np.nan),
             "spike_count": ("float32", np.nan),
+            "spike_time": ("float64", np.nan),
+            "spike_unit": ("int32", -1),
+            "spike_stimulus": ("int32", -1),
+            "spike_repeat": ("int32", -1),
         }
         for place, name, dims, long_name, units in plan:
             dtype, fill = kinds.get(name, (self.precision, np.nan))
@@ -268,6 +286,9 @@ def _copy_session(
     """One session of one batch; the units of a layer stand at that layer's place."""
     for variable in one.data_vars:
         name, values = str(variable), one[variable].values
+        if name == "spike_unit":
+            # from the units of these animals to those of all layers
+            values = np.append(_places(hidden, widths), -1)[values]
         if "unit" in one[name].dims:
             axis = one[name].dims.index("unit")
             padded = np.full((*values.shape[:axis], sum(widths), *values.shape[axis + 1 :]), np.nan, values.dtype)

@@ -73,7 +73,11 @@ def record(cohort: Cohort, stimuli: Tensor, learned: Learned | None, trials: int
     dataset = xr.Dataset(found)
     gone = np.zeros(len(true_rate), dtype=bool)
     gone[list(cohort.stopped)] = True
-    return dataset.where(xr.DataArray(~gone, dims="animal")) if gone.any() else dataset
+    if gone.any():
+        there = xr.DataArray(~gone, dims="animal")
+        # whole numbers are those of spikes, where -1 stands for none
+        dataset = dataset.map(lambda values: values.where(there, -1 if values.dtype.kind == "i" else np.nan))
+    return dataset
 
 
 def _monitored(cohort: Cohort, stimuli: Tensor, kept: np.ndarray) -> Monitored:

@@ -34,6 +34,10 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "spikes in bins of a trial",
         "1",
     ),
+    "spike_time": (("animal", "session", "spike"), "time of each spike since the start of its trial", "s"),
+    "spike_unit": (("animal", "session", "spike"), "number of the unit that fired it, -1 = no spike", "1"),
+    "spike_stimulus": (("animal", "session", "spike"), "number of the stimulus that was shown, -1 = no spike", "1"),
+    "spike_repeat": (("animal", "session", "spike"), "number of the repeat, -1 = no spike", "1"),
     "rate_network_rate": (
         ("animal", "session", "stimulus", "unit"),
         "rate of the rate network with the same weights",
@@ -108,6 +112,10 @@ OPTIONAL_VARIABLES = frozenset(
     {
         "correct_in_time",
         "spike_count",
+        "spike_time",
+        "spike_unit",
+        "spike_stimulus",
+        "spike_repeat",
         "rate_network_rate",
         "teaching_signal",
         "bp_signal",

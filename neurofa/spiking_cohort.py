@@ -16,7 +16,7 @@ from neurofa.members import Member
 from neurofa.networks import Activity, Network, forward
 from neurofa.spiking.living import Probed, Spikes
 from neurofa.spiking.places import check_installed
-from neurofa.spiking.schedule import baseline
+from neurofa.spiking.schedule import architecture_of, baseline
 
 
 class SpikingCohort(Cohort):
@@ -54,7 +54,8 @@ class SpikingCohort(Cohort):
         self._seen.clear()
         if self.spiking.use == "port":
             learned = super().learn(session, draws)
-            return None if learned is None else replace(learned, engine=f"{learned.engine}; probed in spikes")
+            probes = self.spikes.engine(architecture_of(self.network, self.spiking))
+            return None if learned is None else replace(learned, engine=f"{learned.engine}; probed: {probes}")
         if not session.n_updates:
             return None
         return self.spikes.learn(self.network, self.protocol.rule.choices(), self.rates, session, draws)
@@ -129,6 +130,8 @@ class SpikingCohort(Cohort):
             "spike_count": ((*repeats, "spike_bin"), binned),
             "rate_network_rate": (("animal", "stimulus", "unit"), expected),
         }
+        if self.spiking.spike_times:
+            found |= _spike_times(probed, kept, n_repeats)
         if self.protocol.observation.kind == "none":
             counted = binned[..., self.spiking.bins("probe_settling_ms") :].sum(-1)
             found["rate"] = (repeats, counted / np.float32(self.spiking.probe_seconds))
@@ -170,3 +173,21 @@ class SpikingCohort(Cohort):
     def _baselines(self) -> Tensor:
         """Rate of each animal's readout for an output of 0, (animal,)."""
         return self._tensor(np.array([baseline(self.spiking, own.cpu().numpy()) for own in self.targets]))
+
+
+def _spike_times(probed: list[Probed], kept: np.ndarray, n_repeats: int) -> Monitored:
+    """Times of all spikes of hidden units while the kept stimuli were shown, and what they belong to."""
+    of_animals = []
+    for one in probed:
+        trial, unit, time = one.spikes
+        shown = np.isin(trial // n_repeats, kept)
+        stimulus = np.searchsorted(kept, trial // n_repeats)
+        of_animals.append([column[shown] for column in (time, unit, stimulus, trial % n_repeats)])
+    shape = (len(probed), max(len(columns[0]) for columns in of_animals))
+    found: Monitored = {}
+    for number, name in enumerate(("spike_time", "spike_unit", "spike_stimulus", "spike_repeat")):
+        values = np.full(shape, -1, dtype=np.int32) if number else np.full(shape, np.nan)
+        for animal, columns in enumerate(of_animals):
+            values[animal, : len(columns[number])] = columns[number]
+        found[name] = (("animal", "spike"), values)
+    return found

@@ -147,9 +147,4 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
     for name in LEARNING_NOISE:
         if is_on(getattr(rule, name)):
             return f"{start}does not learn with rule.{name}; set it to 0{port}"
-    if is_on(network.homeostasis_rate):
-        return (
-            f"{start}does not regulate thresholds while it learns; set network.homeostasis_rate to 0 and, if you like, "
-            f"overnight.homeostatic_scaling to more than 0{port}"
-        )
     return ""

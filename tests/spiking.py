@@ -34,10 +34,10 @@ def small(*changes: dict[str, Any]) -> Protocol:
 
 
 def architecture(
-    sizes: list[int], choices: Choices | None = None, batch_size: int = 1, **settings: Any
+    sizes: list[int], choices: Choices | None = None, batch_size: int = 1, homeostasis: bool = False, **settings: Any
 ) -> Architecture:
     """Architecture of a network of these sizes."""
-    return architecture_of(relu(sizes), SpikingSettings(**settings), choices, batch_size)
+    return architecture_of(relu(sizes, homeostasis), SpikingSettings(**settings), choices, batch_size, homeostasis)
 
 
 def relu(sizes: list[int], extras: bool = False) -> Network:
@@ -51,6 +51,7 @@ def arrays(own: Architecture, seed: int = 0) -> dict[str, np.ndarray]:
     bins = 8 if own.learns else 7
     found: dict[str, np.ndarray] = {}
     constants = {"baseline": 0.25, "rate": 0.02, "bias rate": 0.2, "step": 0.1, "scale": 0.5}
+    constants |= {"regulation": 0.5, "fraction": 0.3, "shift": 0.0}
     for name, shape in own.shapes().items():
         key = name.rstrip(" 0123456789")
         trials = -(-own.n_bins // bins)

@@ -236,7 +236,7 @@ def test_without_a_compiler_numpy_does(monkeypatch):
         (Choices("error", "layerwise", "walking"), {}),
         (Choices("error", "readout", "noisy", noise_kind="normal"), {"error": "spiking"}),
         (Choices("error", "layerwise", "sign", sign_magnitudes="batch"), {}),
-        (Choices("error", "layerwise", "transpose", slope="one"), {"error": "spiking"}),
+        (Choices("error", "layerwise", "transpose", slope="one"), {"error": "spiking", "homeostasis": True}),
     ],
 )
 def test_every_rule_moves_the_weights_of_every_layer(choices, settings):

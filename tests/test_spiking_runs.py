@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from neurofa import cli, simulate
@@ -102,6 +103,56 @@ def test_probing_twice_asks_the_neurons_once_and_leaves_the_animals_as_they_are(
     assert np.isfinite(dataset["learning_angle_to_bp_deg"]).all()
 
 
+def lived(kind, **network):
+    """One animal before and after a session of the small protocol that changes thresholds only."""
+    changes = {
+        "cohort": {"animals": 1},
+        "network": {"active_fraction": 0.4, "gain_sd": 0.3, **network},
+        "rule": {"learning_rate": 0.0, "readout_learning_rate": 0.0},
+        "schedule": {"passes": 6, "batch_size": 0},
+        "engine": {"kind": kind},
+    }
+    cohort = cohort_of(batches(small(changes))[0])
+    layer = cohort.network.layers[0]
+    # units that are too active, as they should be, and not active enough
+    layer.threshold += torch.linspace(-1, 1, 20)
+    before = cohort.network.copy().layers[0]
+    cohort.learn(cohort.session(cohort.stimuli, 6), cohort.draws("session", 0))
+    cohort.close()
+    return before, layer
+
+
+@installed
+def test_thresholds_move_in_spikes_as_in_rates():
+    (before, spikes), (_, rates) = lived("spiking", homeostasis_rate=0.1), lived("rate", homeostasis_rate=0.1)
+    moved, wanted = ((layer.threshold - before.threshold)[0].numpy() for layer in (spikes, rates))
+    assert np.abs(wanted).max() > 0.3
+    assert np.corrcoef(moved, wanted)[0, 1] > 0.95
+    assert np.polyfit(wanted, moved, 1)[0] == pytest.approx(1, abs=0.15)
+    torch.testing.assert_close(spikes.weights, before.weights)
+    # control: without homeostasis nothing moves
+    before, still = lived("spiking")
+    torch.testing.assert_close(still.threshold, before.threshold)
+
+
+@installed
+def test_times_of_spikes_are_kept_where_asked():
+    changes = {"spiking": {"spike_times": True}, "record": {"stimuli": 2}, "network": {"hidden": [8, 6]}}
+    changes["schedule"] = {"naive_first": True, "passes": 1}
+    probe = simulate(small(changes))["probe"].to_dataset()
+    counts = np.zeros((*probe["spike_count"].shape[:5], 7))
+    for animal, session in np.ndindex(2, 2):
+        one = probe.isel(animal=animal, session=session)
+        there = (one["spike_unit"] >= 0).values
+        np.testing.assert_array_equal(there, np.isfinite(one["spike_time"].values))
+        where = [one[f"spike_{name}"].values[there] for name in ("stimulus", "repeat", "unit")]
+        time_bin = np.floor(one["spike_time"].values[there] / 0.05 + 1e-9).astype(int)
+        np.add.at(counts, (animal, session, *where, time_bin), 1)
+    np.testing.assert_array_equal(counts, probe["spike_count"])
+    assert counts.sum() > 100
+    assert "spike_time" not in simulate(small({"schedule": {"days": [0, 1], "naive_first": True, "passes": 1}}))["probe"]
+
+
 @installed
 @pytest.mark.parametrize(
     "changes",
@@ -126,7 +177,6 @@ def test_rules_and_networks_that_are_covered_run(changes):
     [
         ({"network": {"activation": "tanh"}}, "set network.activation to relu"),
         ({"network": {"loss": "cross_entropy"}}, "set network.loss to squared_error"),
-        ({"network": {"homeostasis_rate": 0.1, "active_fraction": 0.2}}, "set network.homeostasis_rate to 0"),
         ({"network": {"output_gain": True}}, "set network.output_gain to false"),
         ({"rule": {"name": "kp"}}, "set rule.feedback_weights to fixed; or let them learn as rates"),
         ({"rule": {"name": "nf"}}, "not yet with 'network'"),

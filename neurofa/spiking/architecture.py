@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 #: what stands in a chunk's name besides the architecture: raised when the code of the network changes
-_VERSION = 1
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Architecture:
         ``"graded"`` or ``"spiking"``: what carries the teaching signal.
     biases : bool
         Whether biases are learned.
+    homeostasis : bool
+        Whether thresholds move while it learns.
     spike_times : bool
         Whether times of all spikes of hidden units come out.
     time_step_ms, bin_ms : float
@@ -56,6 +58,7 @@ class Architecture:
     inputs: str
     error: str
     biases: bool
+    homeostasis: bool
     spike_times: bool
     time_step_ms: float
     bin_ms: float
@@ -158,8 +161,8 @@ class Architecture:
             ``stimulus`` (bin, input); ``weights L`` (post, pre) and ``bias L`` (post,) of layer L from 0, in folded
             units; ``baseline`` (). Where it learns also ``target`` and, unless the error is sent, ``teaching`` (bin,
             output); ``gate`` and ``bound`` (bin,); ``rate L`` and ``bias rate L`` (); ``gain L`` and ``plasticity L``
-            (post,); ``feedback L`` (post, signal) with ``step L`` and ``scale L`` (), or ``magnitudes L`` (signal,
-            post) with ``scale L``.
+            (post,); with homeostasis ``regulation L``, ``fraction L`` and ``shift L`` (post,); ``feedback L`` (post,
+            signal) with ``step L`` and ``scale L`` (), or ``magnitudes L`` (signal, post) with ``scale L``.
         """
         pairs = list(zip(self.sizes[:-1], self.sizes[1:], strict=True))
         shapes: dict[str, tuple[int, ...]] = {"stimulus": (self.n_bins, self.sizes[0]), "baseline": ()}
@@ -174,7 +177,8 @@ class Architecture:
             shapes |= {f"rate {number}": ()} | ({f"bias rate {number}": ()} if self.biases else {})
             if number < self.n_hidden:
                 above = self.sizes[-1] if self.pathway == "direct" else self.sizes[number + 2]
-                shapes |= {f"gain {number}": (post,), f"plasticity {number}": (post,)}
+                regulated = ("regulation", "fraction", "shift") if self.homeostasis else ()
+                shapes |= {f"{name} {number}": (post,) for name in ("gain", "plasticity", *regulated)}
                 if self.has_matrix(number):
                     shapes |= {f"feedback {number}": (post, above), f"step {number}": (), f"scale {number}": ()}
                 elif self.fed_back(number).startswith("sign"):
@@ -189,7 +193,8 @@ class Architecture:
         -------
         dict of str to tuple of int
             ``count L`` (bin + 1, unit): spikes so far at the start of every bin and at the end; where it learns also
-            ``weights L``, ``bias L`` and, where they have changed, ``feedback L``. -1 = as long as was simulated.
+            ``weights L``, ``bias L`` and, where they have changed, ``feedback L`` and ``moved L`` (post,), by how much
+            thresholds have. -1 = as long as was simulated.
         """
         found: dict[str, tuple[int, ...]] = {}
         for number, units in enumerate(self.sizes[1:]):
@@ -198,4 +203,6 @@ class Architecture:
             given = self.shapes()
             kept = ["weights", "bias", *(["feedback"] if self.feedback == "walking" else [])]
             found |= {name: shape for name, shape in given.items() if name.split(" ")[0] in kept and shape}
+        if self.homeostasis:
+            found |= {f"moved {number}": (units,) for number, units in enumerate(self.sizes[1:-1])}
         return found

@@ -9,6 +9,8 @@ Learning is the three-factor rule of event-driven random backpropagation (Neftci
 over a trial this is the rate rule. A pathway that learns reads only what no synaptic pathway writes in the same time
 step: the slope is that of a smoothed copy of the activation. Were it that of the activation itself, targets of the
 code would disagree: numpy first adds all spikes of a step and then learns, C++ goes from synapse to synapse.
+
+Homeostasis moves the threshold of a unit by how much more it is active, that is driven above it, than it should be.
 """
 
 from neurofa.spiking.architecture import Architecture
@@ -68,6 +70,10 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
         if architecture.biases
         else "b : 1\n"
     )
+    if architecture.homeostasis:
+        model = model.replace("a = I + b :", "a = I + b - moved :")
+        model += "dmoved/dt = regulation*gate(t)*(int(smoothed > shift) - fraction) : 1\n"
+        model += "regulation : Hz\nfraction : 1\nshift : 1\n"
     if layer > 0 and architecture.pathway != "direct":
         model += _error_units(architecture, source(architecture, layer - 1))
     return _neurons(model, "v -= 1; n += 1")

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from neurofa.draws import Draws
 from neurofa.learning import Learned, Session, chosen, judge, remember_performance
-from neurofa.networks import Network, forward
-from neurofa.networks.homeostasis import follow_drive
+from neurofa.networks import Network
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rates
 from neurofa.spiking import schedule
@@ -34,12 +33,13 @@ class Probed:
     ----------
     counts : list of numpy.ndarray
         (trial, bin, unit) per layer, the readout last.
-    spikes : list of tuple of numpy.ndarray
-        Per hidden layer, where times are kept: trial, unit and time since the trial's start in s, (spike,) each.
+    spikes : tuple of numpy.ndarray
+        Where times are kept: trial, unit (all hidden layers one after the other) and time since the trial's start in
+        s, (spike,) each, in the order of time.
     """
 
     counts: list[np.ndarray]
-    spikes: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    spikes: tuple[np.ndarray, np.ndarray, np.ndarray] = field(default_factory=lambda: (np.zeros(0),) * 3)
 
 
 class Spikes:
@@ -151,7 +151,8 @@ class Spikes:
         Learned
             Performance and loss, update by update, from the spikes of the readout.
         """
-        architecture = schedule.architecture_of(network, self.settings, choices, session.batch_size)
+        regulated = bool((session.homeostasis_rate > 0).any())
+        architecture = schedule.architecture_of(network, self.settings, choices, session.batch_size, regulated)
         simulate = self.network(architecture)
         order = session.random_order(draws)
 
@@ -172,7 +173,6 @@ class Spikes:
         shape = (network.n_animals, session.n_updates, -1)
         learned = Learned(correct.reshape(shape).mean(-1), loss.reshape(shape).mean(-1), self.engine(architecture))
         remember_performance(network, session, learned)
-        _follow_drives(network, session)
         return learned
 
     def probe(self, network: Network, trials: Tensor, lowest: np.ndarray, draws: Draws) -> list[Probed]:
@@ -214,32 +214,24 @@ class Spikes:
         return self.each(live, network.n_animals)
 
 
-def _follow_drives(network: Network, session: Session) -> None:
-    """Let the moments of the drives follow what was shown, once for all updates of the session."""
-    kept = (1 - min(0.05, 0.05 * session.batch_size / session.stimuli.shape[1])) ** session.n_updates
-    drives = forward(network, session.stimuli).drives
-    for layer, drive in zip(network.layers[:-1], drives, strict=True):
-        follow_drive(layer, drive, 1 - kept)
-
-
 def _probed(results: Arrays, architecture: Architecture, settings: SpikingSettings, start: int) -> Probed:
     """Spikes of one call, trial by trial; `start` is the number of its first trial."""
     bins, seconds = settings.bins("probe_ms"), settings.probe_ms / 1000
     counts = [schedule.per_trial(results, layer, bins) for layer in range(architecture.n_hidden + 1)]
-    spikes = []
-    for layer in range(architecture.n_hidden if architecture.spike_times else 0):
-        unit, time = results[f"spike unit {layer}"], results[f"spike time {layer}"]
-        # a spike at the very start of a step belongs to it, whatever the rounding
-        trial = np.floor(time / seconds + 1e-9).astype(np.int64)
-        spikes.append((trial + start, unit.astype(np.int64), time - trial * seconds))
-    return Probed(counts, spikes)
+    if not architecture.spike_times:
+        return Probed(counts)
+    layers = range(architecture.n_hidden)
+    first = np.cumsum([0, *architecture.sizes[1:]])
+    unit = np.concatenate([results[f"spike unit {layer}"] + first[layer] for layer in layers]).astype(np.int64)
+    time = np.concatenate([results[f"spike time {layer}"] for layer in layers])
+    # a spike at the very start of a step belongs to it, whatever the rounding
+    trial = np.floor(time / seconds + 1e-9).astype(np.int64)
+    order = np.lexsort((unit, time))
+    return Probed(counts, ((trial + start)[order], unit[order], (time - trial * seconds)[order]))
 
 
 def _joined(parts: list[Probed]) -> Probed:
     """Calls one after the other."""
     counts = [np.concatenate(layers) for layers in zip(*(part.counts for part in parts), strict=True)]
-    spikes = []
-    for layers in zip(*(part.spikes for part in parts), strict=True):
-        trial, unit, time = (np.concatenate(values) for values in zip(*layers, strict=True))
-        spikes.append((trial, unit, time))
-    return Probed(counts, spikes)
+    trial, unit, time = (np.concatenate(values) for values in zip(*(part.spikes for part in parts), strict=True))
+    return Probed(counts, (trial, unit, time))

@@ -22,6 +22,10 @@ _VARIABLES = {
     "bias rate": ("units", "bias_rate"),
     "gain": ("units", "gain"),
     "plasticity": ("units", "plasticity"),
+    "regulation": ("units", "regulation"),
+    "fraction": ("units", "fraction"),
+    "shift": ("units", "shift"),
+    "moved": ("units", "moved"),
 }
 
 
@@ -219,7 +223,14 @@ class Model:
         below, above = self.units[number], self.units[number + 1]
         on_event = {name: name if name in events else "spike" for name in (*spikes, *events)}
         synapses = self._b2.Synapses(
-            below, above, model, on_pre=spikes, on_post=events or None, on_event=on_event, name=f"forward_{number}"
+            below,
+            above,
+            model,
+            on_pre=spikes,
+            on_post=events or None,
+            on_event=on_event,
+            dt=self._dt,
+            name=f"forward_{number}",
         )
         _connect_all(synapses, len(below), len(above))
         if "M : 1" in model and self.architecture.feedback == "sign_batch":
@@ -237,6 +248,7 @@ class Model:
             model,
             on_pre=events or None,
             on_event={name: name for name in events} or "spike",
+            dt=self._dt,
             name=f"feedback_{layer}",
         )
         _connect_all(synapses, len(above), len(below))

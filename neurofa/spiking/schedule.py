@@ -34,7 +34,11 @@ def calibration(settings: SpikingSettings) -> Calibration:
 
 
 def architecture_of(
-    network: Network, settings: SpikingSettings, choices: Choices | None = None, batch_size: int = 1
+    network: Network,
+    settings: SpikingSettings,
+    choices: Choices | None = None,
+    batch_size: int = 1,
+    homeostasis: bool = False,
 ) -> Architecture:
     """
     The spiking network that stands for a rate network.
@@ -49,6 +53,8 @@ def architecture_of(
         How they learn; None = they do not.
     batch_size : int, optional
         Trials of an update.
+    homeostasis : bool, optional
+        Whether thresholds move while they learn.
 
     Returns
     -------
@@ -85,6 +91,7 @@ def architecture_of(
         inputs=settings.inputs,
         error=settings.error if learns else "graded",
         biases=learns and network.layers[0].bias is not None,
+        homeostasis=homeostasis and network.layers[0].threshold is not None,
         spike_times=settings.spike_times and not learns,
         time_step_ms=settings.time_step_ms,
         bin_ms=settings.bin_ms,

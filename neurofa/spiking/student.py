@@ -9,6 +9,7 @@ from torch import Tensor
 from neurofa.draws import Draws
 from neurofa.learning import Session
 from neurofa.networks import Layer, Network, forward
+from neurofa.networks.homeostasis import SMALLEST_FRACTION, follow_drive
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rates
 from neurofa.spiking import schedule
@@ -63,6 +64,7 @@ class Student:
             arrays |= folded_weights(self.network) | self._numbers(architecture, seconds)
             results = simulate.call(arrays, call_seed(self.draws, 0, chunk), len(trials) * bins)
             self._take(arrays, results)
+            self._follow_drives(len(trials))
             # what is reported before anything is learned in the trial
             unlearned = slice(settings.bins("probe_settling_ms"), settling)
             counts = schedule.per_trial(results, architecture.n_hidden, bins)[:, unlearned].sum(1)
@@ -85,6 +87,8 @@ class Student:
             gain = schedule.gains(layer)
             # what is learned by a folded weight is gain times what its weight learns
             found |= {f"gain {number}": gain, f"plasticity {number}": gain * _plasticity(layer)}
+            if architecture.homeostasis:
+                found |= _regulation(layer, number, gain, float(self.session.homeostasis_rate) * share)
             own = None if layer.feedback is None else layer.feedback[0].cpu().numpy().astype(np.float64)
             kind, scale = architecture.fed_back(number), float(self.rates.feedback_scale)
             if architecture.has_matrix(number) and own is not None:
@@ -140,8 +144,19 @@ class Student:
             if layer.bias is not None:
                 change = (results[f"bias {number}"] - arrays[f"bias {number}"]) / gain
                 layer.bias[0] += torch.from_numpy(change).to(layer.bias)
+            if layer.threshold is not None and f"moved {number}" in results:
+                layer.threshold[0] += torch.from_numpy(results[f"moved {number}"] / gain).to(layer.threshold)
             if layer.feedback is not None and f"feedback {number}" in results:
                 layer.feedback[0] = torch.from_numpy(results[f"feedback {number}"]).to(layer.feedback)
+
+    def _follow_drives(self, n_trials: int) -> None:
+        """Let the moments of the drives follow what was shown, once for all updates of a call."""
+        session = self.session
+        weight = min(0.05, 0.05 * session.batch_size / session.stimuli.shape[1])
+        kept = (1 - weight) ** (n_trials / session.batch_size)
+        drives = forward(self.network, session.stimuli).drives
+        for layer, drive in zip(self.network.layers[:-1], drives, strict=True):
+            follow_drive(layer, drive, 1 - kept)
 
 
 def chunks(
@@ -164,6 +179,23 @@ def folded_weights(network: Network) -> Arrays:
     for number, layer in enumerate(network.layers):
         found[f"weights {number}"], found[f"bias {number}"] = schedule.folded(layer)
     return found
+
+
+def _regulation(layer: Layer, number: int, gain: np.ndarray, rate: float) -> Arrays:
+    """
+    Numbers of the homeostasis of a hidden layer of one animal: see `neurofa.networks.homeostasis.regulate_thresholds`.
+
+    `rate` is per second. A unit counts as active where its drive exceeds its threshold, whatever its excitability.
+    """
+    spread, fraction = layer.drive_sd()[0], layer.target_active
+    wanted = np.zeros(len(gain)) if fraction is None else fraction[0].cpu().numpy().astype(np.float64)
+    shift = torch.zeros_like(spread) if layer.excitability is None else layer.excitability[0] * spread
+    step = spread.maximum(spread.mean()).cpu().numpy().astype(np.float64)
+    return {
+        f"regulation {number}": gain * rate * step / np.maximum(wanted, SMALLEST_FRACTION),
+        f"fraction {number}": wanted,
+        f"shift {number}": gain * shift.cpu().numpy().astype(np.float64),
+    }
 
 
 def _plasticity(layer: Layer) -> np.ndarray:
