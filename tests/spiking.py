@@ -20,7 +20,7 @@ SMALL: dict[str, Any] = {
     "stimuli": {"kind": "patterns", "stimuli": 3, "inputs": 10, "classes": 3},
     "schedule": {"days": [0, 1], "passes": 2, "batch_size": 1},
     "observation": {"kind": "none", "repeats": 2},
-    "engine": {"kind": "spiking"},
+    "engine": {"kind": "spiking", "threads": 1},
     "spiking": {"code_target": "numpy"},
 }
 
