@@ -46,6 +46,8 @@ class Session:
         (animal, 1): per update.
     threshold : float or None
         With one output: the report is yes where the output exceeds this.
+    in_order : bool
+        Stimuli come in the order in which they stand, every pass the same.
     """
 
     stimuli: Tensor
@@ -56,6 +58,7 @@ class Session:
     noise_sd: Tensor
     homeostasis_rate: Tensor
     threshold: float | None = None
+    in_order: bool = False
 
     @property
     def n_updates(self) -> int:
@@ -64,7 +67,7 @@ class Session:
 
     def random_order(self, draws: Draws) -> Tensor:
         """
-        Which stimuli make each update, every animal in its own order, pass after pass.
+        Which stimuli make each update, every animal in its own order unless it is given, pass after pass.
 
         Parameters
         ----------
@@ -76,7 +79,11 @@ class Session:
         torch.Tensor
             (animal, update, trial), int64.
         """
-        order = draws.permutations(("order",), self.stimuli.shape[1], self.passes).flatten(1)
+        if self.in_order:
+            n_animals, n_stimuli = self.stimuli.shape[:2]
+            order = torch.arange(n_stimuli, device=draws.device).repeat(n_animals, self.passes)
+        else:
+            order = draws.permutations(("order",), self.stimuli.shape[1], self.passes).flatten(1)
         return order[:, : self.n_updates * self.batch_size].reshape(len(order), -1, self.batch_size)
 
     def animals(self, start: int, stop: int) -> Self:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
@@ -17,6 +17,7 @@ from neurofa.protocol import Protocol
 from neurofa.rules.names import LEARNING_NOISE
 from neurofa.settings import stimulus_set
 from neurofa.stimuli import Stimuli
+from neurofa.stimuli.events import NAMED, widened
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def _structure(protocol: Protocol) -> str:
         "stimuli": {key: settings["stimuli"][key] for key in ("kind", *protocol.stimuli.parameters())},
         "schedule": settings["schedule"],
         "engine": settings["engine"],
+        "prediction": [settings["prediction"][key] for key in ("context", "evaluation", "evaluated", "null")],
         "spiking": settings["spiking"] if protocol.engine.kind == "spiking" else {},
         "seed": protocol.cohort.seed,
         "overnight": [
@@ -145,7 +147,9 @@ def animal_stimuli(member: Member) -> Stimuli:
         )
     _check_schedule(member.protocol, stimuli)
     _check_time(member.protocol, stimuli)
-    return stimuli
+    if stimuli.events is None:
+        return stimuli
+    return replace(stimuli, inputs=widened(stimuli.inputs, member.protocol.prediction.context, stimuli.n_cues))
 
 
 def _from_engine(show: Callable[..., Any], protocol: Protocol) -> dict[str, Any]:
@@ -154,8 +158,12 @@ def _from_engine(show: Callable[..., Any], protocol: Protocol) -> dict[str, Any]
 
 
 def _check_time(protocol: Protocol, stimuli: Stimuli) -> None:
-    """Refuse sequences for networks without time, and the other way round."""
+    """Refuse sequences for networks without time, events for those that predict nothing, and the other way round."""
     kind, sequences = protocol.stimuli.kind, stimuli.inputs.ndim == 3
+    if (stimuli.events is not None) != (protocol.network.kind == "predicting"):
+        what = "gives no events" if stimuli.events is None else "gives events, of which each is predicted"
+        wanted = "a paradigm such as oddball" if stimuli.events is None else "network.kind predicting"
+        raise ConfigError(f"stimulus set '{kind}' {what}, but network.kind is {protocol.network.kind}; set {wanted}")
     if sequences and protocol.network.kind == "feedforward":
         raise ConfigError(
             f"stimulus set '{kind}' gives sequences, but a feedforward network has no time; "
@@ -358,3 +366,32 @@ def common_labels(found: Sequence[Sequence[Member]]) -> dict[str, np.ndarray]:
                 "one recording needs the same stimuli in all groups"
             )
     return labels[0]
+
+
+def common_event_names(found: Sequence[Sequence[Member]]) -> dict[str, tuple[str, ...]]:
+    """
+    Names of identities, conditions and blocks of events, which all groups share.
+
+    Parameters
+    ----------
+    found : sequence of sequence of Member
+        From `batches`.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        See `neurofa.stimuli.Stimuli.event_names`; empty where there are no events.
+
+    Raises
+    ------
+    ConfigError
+        Where groups name their events differently, or some have none.
+    """
+    names = [animal_stimuli(members[0]).event_names for members in found]
+    for members, own in zip(found, names, strict=True):
+        if own != names[0]:
+            raise ConfigError(
+                f"groups '{found[0][0].group}' and '{members[0].group}' name {' and '.join(NAMED)} of their events "
+                "differently; one recording needs the same names in all groups: run them as two protocols"
+            )
+    return names[0]

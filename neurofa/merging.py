@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from neurofa.members import Member, batches, common_labels, common_time
+from neurofa.event_group import EVENT_COORDINATES, EVENT_VARIABLES
+from neurofa.members import Member, batches, common_event_names, common_labels, common_time
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text
@@ -47,6 +48,8 @@ class _Sizes:
     spike_bin: int = 0
     #: spikes of which times are kept, most in any session
     spike: int = 0
+    #: 0 = there are no events
+    event: int = 0
 
     def dims(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Dimensions of a variable of the probe: time comes last, where there is any."""
@@ -87,9 +90,12 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
     root = {"protocol": protocol_text(protocol, comments=False)} | dict(attrs or {})
     learning = coords[["animal", "group"]].assign_coords(layer=list(dict.fromkeys(coords["layer"].values.tolist())))
     tree = {"/": xr.Dataset(attrs=root), "/probe": storable(coords), "/learning": storable(learning)}
+    if sizes.event:
+        labels = ["animal", "group", "group_label", "control_of", "index", "layer"]
+        tree["/events"] = storable(coords[labels])
     xr.DataTree.from_dict(tree).to_zarr(aside, zarr_format=3, consolidated=False)
     store_of = _Store(aside, sizes, "float64" if protocol.engine.dtype == "float64" else "float32")
-    store_of.allocate(_optional(found, sessions))
+    store_of.allocate(_optional(found, sessions), common_event_names(found))
     engines: dict[str, dict[str, None]] = {name: {} for name in protocol.group_names()}
     stopped: dict[str, str] = {}
     days = np.full((sizes.animal, sizes.session), np.nan)
@@ -110,6 +116,8 @@ def merge_sessions(protocol: Protocol, sessions: Path, store: Path, attrs: Mappi
                     engines[member.group] |= {one.attrs["engine"]: None}
                 _copy_session(store_of, one, rows, session, members[0].protocol.network.hidden, widths)
     store_of.put("day", ..., days)
+    if sizes.event:
+        store_of.put("events_day", ..., days)
     store_of.put("experience", ..., so_far["experience"])
     store_of.put("learning_updates", ..., so_far["updates"])
     _observe(store_of, order, widths)
@@ -147,18 +155,20 @@ def _sizes(
     n_layers = max(len(members[0].protocol.network.hidden) for members in found)
     n_repeats, n_outputs, n_trials = max(repeats), max(outputs), max(trials)
     sizes = (n_animals, n_sessions, n_stimuli, n_repeats, n_units, n_outputs, n_trials, n_layers, n_times, max(bins))
-    return _Sizes(*sizes, spike=_most_spikes(found, sessions) if max(bins) else 0), labels
+    n_spikes = _most(found, sessions, "spike") if max(bins) else 0
+    return _Sizes(*sizes, spike=n_spikes, event=_most(found, sessions, "event")), labels
 
 
-def _most_spikes(found: list[list[Member]], sessions: Path) -> int:
-    """Largest number of spikes in a session of an animal, where the protocol asks for their times."""
+def _most(found: list[list[Member]], sessions: Path, dim: str) -> int:
+    """Largest number of spikes or events in a session, where there are any that may differ between sessions."""
     most = 0
     for number, members in enumerate(found):
         own = members[0].protocol
-        for session in range(len(own.schedule.days) if own.spiking.spike_times else 0):
+        there = own.spiking.spike_times if dim == "spike" else own.network.kind == "predicting"
+        for session in range(len(own.schedule.days) if there else 0):
             path = sessions / f"batch-{number}-session-{session:04d}.zarr"
             with xr.open_zarr(path, consolidated=False, chunks=None) as one:
-                most = max(most, one.sizes.get("spike", 0))
+                most = max(most, one.sizes.get(dim, 0))
     return most
 
 
@@ -213,7 +223,7 @@ class _Store:
         self._written: dict[str, Any] = {}
         self._held: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
 
-    def allocate(self, optional: set[str]) -> None:
+    def allocate(self, optional: set[str], event_names: Mapping[str, tuple[str, ...]]) -> None:
         """Make empty arrays, rates as precise as run."""
         tables = {"probe": PROBE_VARIABLES, "learning": LEARNING_VARIABLES}
         plan = [
@@ -227,6 +237,9 @@ class _Store:
             ("probe", "experience", ("animal", "session"), "stimuli shown so far", "1"),
             ("learning", "updates", ("animal", "session"), "updates so far", "1"),
         ]
+        if self.sizes.event:
+            of_events = {**EVENT_VARIABLES, **EVENT_COORDINATES, "day": (("animal", "session"), "day", "d")}
+            plan += [("events", name, *described) for name, described in of_events.items()]
         kinds: dict[str, tuple[str, Any]] = {
             "detected": ("bool", False),
             "experience": ("int64", 0),
@@ -245,11 +258,15 @@ class _Store:
             dtype, fill = kinds.get(name, (self.precision, np.nan))
             shape = self.sizes.shape(dims)
             kept = name if place == "probe" else f"{place}_{name}"
-            how = {"fill_value": fill, "dimension_names": dims, "attributes": {"long_name": long_name, "units": units}}
+            attributes = {"long_name": long_name, "units": units}
+            if place == "events":
+                dtype = "float64" if name == "day" else "float32"
+                attributes |= {"names": json.dumps(event_names[name])} if name in event_names else {}
+            how = {"fill_value": fill, "dimension_names": dims, "attributes": attributes}
             if np.prod(shape) * np.dtype(dtype).itemsize <= _HELD_BYTES:
                 self._held[kept] = (np.full(shape, fill, dtype=dtype), {"place": place, "name": name, **how})
                 continue
-            split = ("animal", "session") if "unit" in dims and "stimulus" in dims else ("animal",)
+            split = ("animal", "session") if {"unit", "stimulus"} <= {*dims} or "event" in dims else ("animal",)
             chunks = tuple(1 if dim in split else size for dim, size in zip(dims, shape, strict=True))
             group: Any = zarr.open_group(self.path, mode="r+")[place]
             self._written[kept] = group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, **how)
@@ -274,7 +291,10 @@ class _Store:
                 how["name"], shape=values.shape, chunks=(animals, *values.shape[1:]), dtype=values.dtype, **where
             )
             array[...] = values
-        for place, names in (("probe", "day experience"), ("learning", "updates")):
+        labelled = {"probe": "day experience", "learning": "updates"}
+        if self.sizes.event:
+            labelled["events"] = " ".join(["day", *EVENT_COORDINATES])
+        for place, names in labelled.items():
             coordinates = str(root[place].attrs.get("coordinates", ""))
             root[place].attrs["coordinates"] = f"{coordinates} {names}".strip()
         root.attrs.update(attrs)

@@ -108,10 +108,10 @@ def _signals(cohort: Cohort, network: Network, activity: Activity) -> tuple[Rule
         rule.start_session(network, cohort.draws("probe"))
         return rule, *cohort.signals(activity.rates[0], rule)
     exact = Rule(Choices("error", "layerwise", "transpose"), cohort.rates).teaching_signals(
-        network, activity, cohort.targets, 0
+        network, activity, cohort.report_targets(), 0
     )
     rule.start_session(network, cohort.draws("probe"))
-    own = rule.teaching_signals(network, activity, cohort.targets, 0)
+    own = rule.teaching_signals(network, activity, cohort.report_targets(), 0)
     return rule, own.deltas[:-1], exact.deltas[:-1]
 
 

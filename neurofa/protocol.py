@@ -15,8 +15,9 @@ from neurofa.catalogue import did_you_mean, shipped_folder
 from neurofa.checking import Settings, sentence
 from neurofa.errors import ProtocolError
 from neurofa.observation_settings import ObservationSettings
-from neurofa.rule_settings import NetworkSettings, RuleSettings, why_noise_illegal
-from neurofa.rules.names import why_illegal
+from neurofa.prediction_settings import PredictionSettings
+from neurofa.protocol_checks import check_whole
+from neurofa.rule_settings import NetworkSettings, RuleSettings
 from neurofa.schedule_settings import ScheduleSettings
 from neurofa.settings import (
     CohortSettings,
@@ -26,7 +27,7 @@ from neurofa.settings import (
     ReferenceSettings,
     StimuliSettings,
 )
-from neurofa.spiking_settings import SpikingSettings, why_not_in_spikes
+from neurofa.spiking_settings import SpikingSettings
 
 #: keys of a group that describe it rather than change a setting
 _GROUP_KEYS = ("label", "control_of")
@@ -42,7 +43,7 @@ class Protocol(Settings):
         What it is.
     sources : list of str
         DOIs of the publications that it is modelled on.
-    cohort, network, rule, stimuli, schedule, overnight, observation, record, references, engine, spiking
+    cohort, network, rule, stimuli, prediction, schedule, overnight, observation, record, references, engine, spiking
         Its tables, see :mod:`neurofa.settings`.
     analyses : list of str
         Which analyses are run: shipped names, ``package.module``, or files beside the protocol.
@@ -62,6 +63,7 @@ class Protocol(Settings):
     network: NetworkSettings = NetworkSettings()
     rule: RuleSettings = RuleSettings()
     stimuli: StimuliSettings = StimuliSettings()
+    prediction: PredictionSettings = PredictionSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     overnight: OvernightSettings = OvernightSettings()
     observation: ObservationSettings = ObservationSettings()
@@ -89,39 +91,7 @@ class Protocol(Settings):
     @model_validator(mode="after")
     def _check_whole(self) -> Self:
         """Check what one table alone cannot know."""
-        for name in self.groups:
-            control = self.groups[name].get("control_of", "")
-            if control and control not in self.groups:
-                raise ValueError(
-                    f"groups.{name}.control_of names no group, got '{control}'; " + did_you_mean(control, self.groups)
-                )
-        illegal = why_illegal(self.rule.choices(), len(self.network.hidden), self.network.kind)
-        illegal = illegal or why_noise_illegal(self.rule, self.network)
-        if illegal:
-            raise ValueError(illegal)
-        if self.network.kind == "recurrent" and "predictive_coding" in self.record.monitors:
-            raise ValueError(
-                "record.monitors names predictive_coding, which is for feedforward networks; leave it out, "
-                "or set network.kind to feedforward"
-            )
-        if self.engine.kind == "spiking":
-            impossible = why_not_in_spikes(self.network, self.rule, self.spiking)
-            if impossible:
-                raise ValueError(impossible)
-        if self.network.kind == "recurrent" and self.observation.kind == "calcium":
-            raise ValueError(
-                "observation.kind calcium sees no time within a trial, which network.kind recurrent has; "
-                "set observation.kind to none"
-            )
-        for name, differences in self.groups.items():
-            if "record" in differences:
-                raise ValueError(
-                    f"groups.{name}.record cannot differ between groups: all of them share one recording; "
-                    "set it in the table [record]"
-                )
-        self.overnight.check_animals(self.cohort.animals)
-        for table, model in (("network", self.network), ("rule", self.rule), ("stimuli", self.stimuli)):
-            model.check_animals(table, self.cohort.animals)
+        check_whole(self)
         return self
 
     def group_names(self) -> list[str]:

@@ -16,6 +16,7 @@ from neurofa.learning import Learned, Session, reports
 from neurofa.members import Member, time_bins
 from neurofa.networks import Activity, Network
 from neurofa.networks.recurrent import RecurrentNetwork, forward_in_time, mean_report
+from neurofa.predicting_cohort import PredictingCohort
 from neurofa.recurrent_learning import SessionInTime, learn_session_in_time
 from neurofa.rules.names import Choices
 from neurofa.rules.recurrent import RecurrentRule
@@ -35,11 +36,14 @@ def cohort_of(members: Sequence[Member]) -> Cohort:
     Returns
     -------
     Cohort
-        A `RecurrentCohort` where their networks are recurrent, a `SpikingCohort` where they spike.
+        A `RecurrentCohort` where their networks are recurrent, a `SpikingCohort` where they spike, a
+        `PredictingCohort` where they predict events.
     """
     own = members[0].protocol
     if own.engine.kind == "spiking":
         return SpikingCohort(members)
+    if own.network.kind == "predicting":
+        return PredictingCohort(members)
     return RecurrentCohort(members) if own.network.kind == "recurrent" else Cohort(members)
 
 

@@ -35,7 +35,9 @@ _OPTIONS = {
 class NetworkSettings(Settings):
     """The rate networks."""
 
-    kind: Literal["feedforward", "recurrent"] = Field("feedforward", description="recurrent: one layer, lives in time")
+    kind: Literal["feedforward", "recurrent", "predicting"] = Field(
+        "feedforward", description="recurrent: one layer, lives in time; predicting: feedforward, predicts events"
+    )
     hidden: tuple[int, ...] = Field((100,), description="units of each hidden layer")
     activation: Literal["tanh", "relu", "softplus", "identity"] = Field("relu", description="of the hidden layers")
     loss: Literal["squared_error", "cross_entropy"] = Field("squared_error", description="what learning reduces")
@@ -74,7 +76,7 @@ class NetworkSettings(Settings):
     @model_validator(mode="after")
     def _check_recurrent(self) -> Self:
         """Check that a recurrent network has one layer, fine time steps, and nothing that it does not know."""
-        if self.kind == "feedforward":
+        if self.kind != "recurrent":
             return self
         if len(self.hidden) != 1:
             raise ValueError(
@@ -163,6 +165,9 @@ class RuleSettings(Settings):
     label_noise: PerAnimal = per_animal(
         0.0, ge=0, description="sd of the noise on every value of a target, in every learning trial"
     )
+    activity_penalty: PerAnimal = per_animal(
+        0.0, ge=0, description="of the squared rates of the hidden layers: pulls each rate down in proportion to it"
+    )
     learning_rate_spread: PerAnimal = per_animal(
         0.0, ge=0, description="sd over hidden units of the log of their learning rate (mean 1)"
     )
@@ -231,12 +236,13 @@ def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
     str
         What contradicts what and how to mend it; empty where all is well.
     """
-    for name in (*LEARNING_NOISE, "learning_rate_spread"):
+    for name in (*LEARNING_NOISE, "learning_rate_spread", "activity_penalty"):
         if network.kind == "recurrent" and is_on(getattr(rule, name)):
             return f"rule.{name} is for feedforward networks; set it to 0, or network.kind to feedforward"
-    if rule.choices().pathway in PATHWAYS_BY_INFERENCE and (network.output_gain or is_on(rule.unit_dropout)):
+    unknown = network.output_gain or is_on(rule.unit_dropout) or is_on(rule.activity_penalty)
+    if rule.choices().pathway in PATHWAYS_BY_INFERENCE and unknown:
         return (
-            "predictive coding knows neither network.output_gain nor rule.unit_dropout; "
+            "predictive coding knows neither network.output_gain nor rule.unit_dropout nor rule.activity_penalty; "
             "set them to false and 0, or choose another rule, such as bp"
         )
     if network.loss == "cross_entropy" and is_on(rule.label_noise):

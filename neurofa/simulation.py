@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
-from neurofa.members import batches, common_labels, common_time
+from neurofa.members import batches, common_event_names, common_labels, common_time
 from neurofa.merging import merge_sessions
 from neurofa.probing import record
 from neurofa.protocol import Protocol
@@ -153,6 +153,7 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
     found = batches(protocol)
     common_labels(found)
     common_time(found)
+    common_event_names(found)
     lives = [occasions(members[0].protocol) for members in found]
     total, done = sum(len(life) for life in lives), 0
     lost: dict[str, str] = {}

@@ -113,7 +113,7 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
     """
     start = "engine.kind spiking "
     if network.kind != "feedforward":
-        return f"{start}has no recurrent networks; set network.kind to feedforward, or engine.kind to rate"
+        return f"{start}has no {network.kind} networks; set network.kind to feedforward, or engine.kind to rate"
     if network.activation != "relu":
         return (
             f"{start}needs rates that are not negative, which network.activation {network.activation} does not give "

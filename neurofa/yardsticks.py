@@ -45,7 +45,7 @@ def feedback_agreement(
     """
     choices = cohort.protocol.rule.choices()
     how = Inference(choices.inference.precisions, tolerance=TOLERANCE)
-    found = relax(predicting_layers(network), activity.rates[0], cohort.targets, how)
+    found = relax(predicting_layers(network), activity.rates[0], cohort.report_targets(), how)
     errors = [
         _numpy(torch.where(found.converged.reshape(-1, 1, 1), precision * error, torch.nan))
         for precision, error in zip(how.of_layers(len(network.layers)), found.errors, strict=True)
@@ -76,7 +76,7 @@ def feedback_agreement(
 
 def _sent(rule: Rule, cohort: Cohort, network: Network, activity: Activity) -> list[np.ndarray]:
     """What reaches the rates of every hidden layer."""
-    return [_numpy(one) for one in rule.teaching_signals(network, activity, cohort.targets, 0).sent]
+    return [_numpy(one) for one in rule.teaching_signals(network, activity, cohort.report_targets(), 0).sent]
 
 
 def _numpy(values: Tensor) -> np.ndarray:

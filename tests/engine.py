@@ -86,6 +86,7 @@ def rates(n_animals: int = 3, dtype: torch.dtype = torch.float64, **numbers: flo
         "weight_dropout": 0.0,
         "update_noise": 0.0,
         "label_noise": 0.0,
+        "activity_penalty": 0.0,
     } | numbers
     return Rates(**{name: torch.full((n_animals, 1, 1), value, dtype=dtype) for name, value in values.items()})
 

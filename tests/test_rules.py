@@ -332,7 +332,8 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
 
 def test_every_legal_combination_of_choices_learns_and_every_other_is_refused_with_the_reason() -> None:
     learned = 0
-    for signal, pathway, feedback in itertools.product(TEACHING_SIGNALS, PATHWAYS, FEEDBACK_WEIGHTS):
+    signals = [signal for signal in TEACHING_SIGNALS if signal != "none"]
+    for signal, pathway, feedback in itertools.product(signals, PATHWAYS, FEEDBACK_WEIGHTS):
         choices = Choices(signal, pathway, feedback)
         illegal = pathway == "direct" and feedback in ("transpose", "sign", "learned")
         assert bool(why_illegal(choices, 2)) is illegal, choices
@@ -349,3 +350,12 @@ def test_every_legal_combination_of_choices_learns_and_every_other_is_refused_wi
             assert not torch.equal(found["layer1.weights"], before), (choices, optimiser)
             learned += 1
     assert learned == 3 * 3 * (3 * 8 - 3)
+
+
+@pytest.mark.parametrize("pathway", PATHWAYS)
+def test_without_a_teaching_signal_hidden_layers_learn_nothing_and_the_readout_its_own_error(pathway: str) -> None:
+    network = random_network([4, 5, 3, 2], "tanh")
+    before = [layer.weights.clone() for layer in network.layers]
+    step(network, born_rule(network, "none", pathway, "fixed"), *trials(network))
+    changed = [not torch.equal(layer.weights, old) for layer, old in zip(network.layers, before, strict=True)]
+    assert changed == [False, False, True]

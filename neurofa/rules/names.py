@@ -88,7 +88,7 @@ class NamedRule(NamedTuple):
     learned_by: str = "kolen_pollack"
 
 
-TEACHING_SIGNALS = ("error", "target", "centred_target")
+TEACHING_SIGNALS = ("error", "target", "centred_target", "none")
 PATHWAYS = ("layerwise", "direct", "readout")
 #: of recurrent networks: how a teaching signal reaches earlier moments
 PATHWAYS_IN_TIME = ("eligibility", "through_time")

@@ -31,6 +31,7 @@ RATE_SETTINGS = {
     "weight_dropout": "weight_dropout",
     "update_noise": "update_noise",
     "label_noise": "label_noise",
+    "activity_penalty": "activity_penalty",
 }
 
 
@@ -51,6 +52,9 @@ class Rates:
         (animal, 1, 1): see `neurofa.rule_settings.RuleSettings`.
     unit_dropout, weight_dropout, update_noise, label_noise
         (animal, 1, 1): see `neurofa.rules.learning_noise`.
+    activity_penalty : torch.Tensor
+        (animal, 1, 1): what reaches the rates of a hidden layer is less by this times the rates themselves, the
+        gradient of half their summed squares.
     """
 
     hidden: Tensor
@@ -67,6 +71,7 @@ class Rates:
     weight_dropout: Tensor
     update_noise: Tensor
     label_noise: Tensor
+    activity_penalty: Tensor
 
     def animals(self, start: int, stop: int) -> "Rates":
         """
@@ -190,7 +195,17 @@ class Rule:
             return Reached([], [own_error])
         signal = self._signal(network.memory, activity.output, target, self.rates.target_scale)
         reached = self._pathway(network, activity, signal, self.feedback, self._slope, update)
+        if bool((self.rates.activity_penalty > 0).any()):
+            reached = self._penalised(network, activity, reached)
         return Reached(reached.sent, [*reached.deltas, own_error])
+
+    def _penalised(self, network: Network, activity: Activity, reached: Reached) -> Reached:
+        """What reaches the hidden layers, less the penalty on their own activity."""
+        pulls = [-self.rates.activity_penalty * rates for rates in activity.rates[1:]]
+        sent = [one + pull for one, pull in zip(reached.sent, pulls, strict=True)]
+        slopes = (self._slope(network, activity, number) for number in range(len(pulls)))
+        deltas = [one + pull * slope for one, pull, slope in zip(reached.deltas, pulls, slopes, strict=True)]
+        return Reached(sent, deltas)
 
     def update(
         self,

@@ -94,6 +94,27 @@ def centred_target(memory: dict[str, Tensor], output: Tensor, target: Tensor, sc
     return scale * (1 - performance.clamp_min(0)) * centred
 
 
+def none(memory: dict[str, Tensor], output: Tensor, target: Tensor, scale: Tensor) -> Tensor:
+    """
+    Nothing: hidden layers learn from what is local to them alone, such as a penalty on their activity.
+
+    Parameters
+    ----------
+    memory : dict of str to torch.Tensor
+        Not used.
+    output, target : torch.Tensor
+        (animal, trial, output).
+    scale : torch.Tensor
+        Not used.
+
+    Returns
+    -------
+    torch.Tensor
+        (animal, trial, output), zeros.
+    """
+    return torch.zeros_like(target)
+
+
 def coefficient_of_determination(output: Tensor, target: Tensor) -> Tensor:
     """
     R^2 of every animal's output over trials and output units.
@@ -115,4 +136,9 @@ def coefficient_of_determination(output: Tensor, target: Tensor) -> Tensor:
     )
 
 
-TEACHING_SIGNALS: dict[str, TeachingSignal] = {"error": error, "target": target, "centred_target": centred_target}
+TEACHING_SIGNALS: dict[str, TeachingSignal] = {
+    "error": error,
+    "target": target,
+    "centred_target": centred_target,
+    "none": none,
+}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurofa.errors import ConfigError
+from neurofa.stimuli.events import NAMED, EventStream
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Stimuli:
         What is learned is new in every session: called with the animal's random numbers of the session, it gives the
         `Stimuli` of that session, always as many. All others are then shown in the probe only. One pass of them is a
         stream of stimuli none of which comes twice.
+    events : callable or None
+        What happens is a stream of events, each of which is to be told from those before; see
+        `neurofa.stimuli.events`. All others are then shown in the probe only.
+    event_names : dict of str to tuple of str
+        Names of the identities, conditions and blocks of events.
+    n_cues : int
+        Width of the cue of events.
     """
 
     inputs: np.ndarray
@@ -55,6 +63,9 @@ class Stimuli:
     threshold: float | None = None
     time_labels: dict[str, np.ndarray] = field(default_factory=dict)
     renew: Callable[[np.random.Generator], "Stimuli"] | None = None
+    events: EventStream | None = None
+    event_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    n_cues: int = 0
 
     def check(self, kind: str) -> None:
         """
@@ -138,6 +149,13 @@ class Stimuli:
                 f"stimulus set '{kind}' renews its stimuli, which sequences, private and held-out stimuli cannot; "
                 "leave 'renew' out, or the other: of renewed stimuli those of the probe are never learned"
             )
+        if self.events is not None and (sequences or self.private or self.held_out is not None or self.renew):
+            raise ConfigError(
+                f"stimulus set '{kind}' is a stream of events, which cannot go with sequences, private, held-out or "
+                "renewed stimuli; leave them out"
+            )
+        if self.events is not None and set(self.event_names) != set(NAMED):
+            raise ConfigError(f"stimulus set '{kind}' gave event_names of {sorted(self.event_names)}, expected {NAMED}")
         if self.counts is not None and not self.counts.any(1).all():
             raise ConfigError(f"stimulus set '{kind}' gave a sequence whose output never counts; see 'counts'")
 
@@ -157,6 +175,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.delayed_match_to_sample import delayed_match_to_sample
     from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
+    from neurofa.stimuli.oddball import oddball
     from neurofa.stimuli.odors import odors
     from neurofa.stimuli.patterns import patterns
     from neurofa.stimuli.t_maze import t_maze
@@ -176,4 +195,5 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "uniform_samples": uniform_samples,
         "teacher": teacher,
         "delayed_match_to_sample": delayed_match_to_sample,
+        "oddball": oddball,
     }

@@ -56,7 +56,7 @@ def cohort(name: str, n_animals: int, *, everything: bool, device: str = "cpu") 
 def numbers(n_animals: int, device: str = "cpu") -> Rates:
     """Numbers of the rule, small enough that nothing explodes."""
     given = dict.fromkeys(Rates.__dataclass_fields__, 0.01) | {"hidden": 1e-3, "readout": 1e-3, "feedback_scale": 1.0}
-    given |= dict.fromkeys(LEARNING_NOISE, 0.0)
+    given |= dict.fromkeys((*LEARNING_NOISE, "activity_penalty"), 0.0)
     return Rates(**{name: torch.full((n_animals, 1, 1), value, device=device) for name, value in given.items()})
 
 
