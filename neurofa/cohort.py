@@ -19,7 +19,7 @@ from neurofa.networks import Activity, Network, forward
 from neurofa.networks.device import available_device
 from neurofa.renewal import renewed
 from neurofa.replay import learning_offline
-from neurofa.rules.predictive_coding import rule_class
+from neurofa.rules.classes import rule_class
 from neurofa.rules.rule import RATE_SETTINGS, Rates, Rule
 from neurofa.settings import overnight_process
 

@@ -8,9 +8,11 @@ from neurofa.catalogue import did_you_mean
 from neurofa.checking import PerAnimal, Settings, is_on, per_animal
 from neurofa.rules.names import (
     FEEDBACK_WEIGHTS,
+    LATERAL,
     LEARNED_BY,
     LEARNING_NOISE,
     NAMED_RULES,
+    NO_FEEDBACK,
     PATHWAYS,
     PATHWAYS_BY_INFERENCE,
     PATHWAYS_IN_TIME,
@@ -19,13 +21,14 @@ from neurofa.rules.names import (
     TEACHING_SIGNALS,
     Choices,
     Inference,
+    Matching,
 )
 
 #: choices of a rule that its name makes and a setting of the same name may change
 _OPTIONS = {
     "teaching_signal": TEACHING_SIGNALS,
-    "pathway": (*PATHWAYS, *PATHWAYS_BY_INFERENCE, *PATHWAYS_IN_TIME),
-    "feedback_weights": FEEDBACK_WEIGHTS,
+    "pathway": (*PATHWAYS, *PATHWAYS_BY_INFERENCE, LATERAL, *PATHWAYS_IN_TIME),
+    "feedback_weights": (*FEEDBACK_WEIGHTS, NO_FEEDBACK),
     "slope": SLOPES,
     "sign_magnitudes": SIGN_MAGNITUDES,
     "learned_by": LEARNED_BY,
@@ -102,12 +105,13 @@ class RuleSettings(Settings):
     teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
     pathway: str = Field(
         "",
-        description="layerwise, direct, readout; equilibrium, fixed_prediction; in time eligibility, through_time; "
-        "empty = by name",
+        description="layerwise, direct, readout; equilibrium, fixed_prediction; lateral; in time eligibility, "
+        "through_time; empty = by name",
     )
     feedback_weights: str = Field(
         "",
-        description="transpose, fixed, noisy, network, walking, sign, learned or informative; empty = as the name says",
+        description="transpose, fixed, noisy, network, walking, sign, learned, informative; none, with lateral alone; "
+        "empty = as the name says",
     )
     slope: str = Field("", description="derivative (of the activation) or one; empty = as the name says")
     sign_magnitudes: str = Field("", description="of sign: unit, batch or fixed; empty = as the name says")
@@ -149,6 +153,14 @@ class RuleSettings(Settings):
     )
     inference_max_steps: int = Field(
         10_000, ge=1, description="predictive coding: when inference is given up, and told"
+    )
+    matching_offset: float = Field(
+        1.0, ge=0, description="similarity matching: taken from the similarities of inputs, squares of their units"
+    )
+    matching_threshold: float = Field(0.02, ge=0, description="similarity matching: threshold of every unit")
+    matching_leak: float = Field(0.05, gt=0, description="similarity matching: leak of every unit")
+    lateral_rate: float = Field(
+        1.0, ge=0, description="similarity matching: learning rate of lateral weights, relative to learning_rate"
     )
     unit_dropout: PerAnimal = per_animal(
         0.0,
@@ -219,12 +231,13 @@ class RuleSettings(Settings):
             inference=Inference(
                 self.precisions, self.inference_step, self.inference_tolerance, self.inference_max_steps
             ),
+            matching=Matching(self.matching_offset, self.matching_threshold, self.matching_leak, self.lateral_rate),
         )
 
 
 def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
     """
-    Reason why noise while learning does not go with a network.
+    Reason why a network, or noise while learning, does not go with a rule.
 
     Parameters
     ----------
@@ -245,9 +258,30 @@ def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
             "predictive coding knows neither network.output_gain nor rule.unit_dropout nor rule.activity_penalty; "
             "set them to false and 0, or choose another rule, such as bp"
         )
+    if rule.choices().pathway == LATERAL:
+        return _why_matching_illegal(rule, network)
     if network.loss == "cross_entropy" and is_on(rule.label_noise):
         return (
             "rule.label_noise makes targets that are no probabilities, which network.loss cross_entropy needs; "
             "set network.loss to squared_error, or rule.label_noise to 0"
         )
+    return ""
+
+
+def _why_matching_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
+    """Reason why similarity matching does not go with a network; empty where all is well."""
+    start = "rule similarity_matching "
+    if network.activation != "relu":
+        return f"{start}has rates that are not negative; set network.activation to relu, got {network.activation}"
+    if is_on(network.active_fraction):
+        return f"{start}moves thresholds by a rule of its own; set network.active_fraction to 0"
+    if network.biases or network.output_gain or network.loss != "squared_error":
+        return f"{start}has no biases, output gains or softmax; set network.biases and network.output_gain to false"
+    if rule.optimiser != "gradient":
+        return f"{start}takes plain steps; set rule.optimiser to gradient, got {rule.optimiser}"
+    if is_on(rule.unit_dropout) or is_on(rule.weight_dropout):
+        return f"{start}knows no dropout; set rule.unit_dropout and rule.weight_dropout to 0"
+    fastest = max(rule.learning_rate) if isinstance(rule.learning_rate, tuple) else rule.learning_rate
+    if fastest * max(1.0, rule.lateral_rate) > 1:
+        return f"{start}averages over updates; rule.learning_rate must be at most 1, and so times rule.lateral_rate"
     return ""

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from neurofa.checking import Settings, is_on
 from neurofa.rule_settings import NetworkSettings, RuleSettings
-from neurofa.rules.names import LEARNING_NOISE, PATHWAYS
+from neurofa.rules.names import LATERAL, LEARNING_NOISE, PATHWAYS
 
 #: feedback weights that spiking networks learn with
 _FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "walking", "sign")
@@ -124,6 +124,8 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
             f"{start}has no softmax readout, which network.loss {network.loss} needs; "
             "set network.loss to squared_error, or engine.kind to rate"
         )
+    if rule.choices().pathway == LATERAL:
+        return f"{start}has no lateral inhibition; choose another rule than similarity_matching, or engine.kind rate"
     if spiking.use == "port":
         return ""
     choices, port = rule.choices(), "; or let them learn as rates and probe them in spikes: set spiking.use to port"

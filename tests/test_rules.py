@@ -12,7 +12,7 @@ from neurofa.rules import FEEDBACK_WEIGHTS, NAMED_RULES, PATHWAYS, PATHWAYS_IN_T
 from neurofa.rules import feedback_weights as kinds
 from neurofa.rules import pathways as pathway_module
 from neurofa.rules import teaching_signals as signal_module
-from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices, why_illegal
+from neurofa.rules.names import LATERAL, NO_FEEDBACK, PATHWAYS_BY_INFERENCE, Choices, why_illegal
 from neurofa.rules.rule import Rule
 from tests.engine import born_rule, draws, random_network, rates, trials
 
@@ -326,8 +326,9 @@ def test_the_table_of_names_and_the_code_know_the_same_choices() -> None:
             *PATHWAYS,
             *PATHWAYS_IN_TIME,
             *PATHWAYS_BY_INFERENCE,
+            LATERAL,
         ), name
-        assert row.feedback_weights in FEEDBACK_WEIGHTS and row.equation and row.source, name
+        assert row.feedback_weights in (*FEEDBACK_WEIGHTS, NO_FEEDBACK) and row.equation and row.source, name
 
 
 def test_every_legal_combination_of_choices_learns_and_every_other_is_refused_with_the_reason() -> None:

@@ -144,6 +144,7 @@ def test_the_rules_of_the_table_are_those_of_the_theory() -> None:
         "linbp": ("error", "layerwise", "transpose"),
         "predictive_coding": ("error", "equilibrium", "transpose"),
         "fixed_prediction": ("error", "fixed_prediction", "transpose"),
+        "similarity_matching": ("error", "lateral", "none"),
         "rflo": ("error", "eligibility", "fixed"),
         "bptt": ("error", "through_time", "transpose"),
     }

@@ -1,8 +1,9 @@
 """Feedforward rate networks of a whole cohort: the first axis of every tensor is the animal.
 
 Layer l: drive d = W r + b, input a = d - threshold + excitability * sd(d), rate r = gain * f(a), times the layer's
-trainable output gain where it has one. The last layer is the readout: no threshold, gain 1, output linear (squared
-error) or softmax (cross-entropy).
+trainable output gain where it has one; with lateral weights f(a) is where the layer settles, see
+`neurofa.networks.lateral`. The last layer is the readout: no threshold, gain 1, output linear (squared error) or
+softmax (cross-entropy).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+
+from neurofa.networks.lateral import settle
 
 Activation = Literal["tanh", "relu", "softplus", "identity"]
 Loss = Literal["squared_error", "cross_entropy"]
@@ -56,6 +59,8 @@ class Layer:
         (animal, 1): trainable gain of all rates of the layer.
     plasticity : torch.Tensor or None
         (animal, post): learning rate of each unit, relative; None = 1.
+    lateral : torch.Tensor or None
+        (animal, post, post): inhibition of each unit by each other, and on the diagonal its own leak.
     """
 
     weights: Tensor
@@ -70,6 +75,7 @@ class Layer:
     feedback_hidden: Tensor | None = None
     output_gain: Tensor | None = None
     plasticity: Tensor | None = None
+    lateral: Tensor | None = None
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """
@@ -263,7 +269,7 @@ def respond(layer: Layer, drive: Tensor, activation: str) -> tuple[Tensor, Tenso
         given = drive - layer.threshold.unsqueeze(1)
     if layer.excitability is not None:
         given = given + (layer.excitability * layer.drive_sd()).unsqueeze(1)
-    value = ACTIVATIONS[activation](given)
+    value = ACTIVATIONS[activation](given) if layer.lateral is None else settle(given, layer.lateral)
     return given, value, scaled_by_gains(layer, value)
 
 

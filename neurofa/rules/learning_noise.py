@@ -55,6 +55,7 @@ class LearningNoise:
         self._synapses: list[Stream] = []
         self._updates: list[Stream] = []
         self._labels: list[Stream] = []
+        self._lateral: dict[int, Stream] = {}
         if is_on(rates.unit_dropout):
             shapes = [(n_trials, int(shape[0])) for shape in hidden]
             self._units = [draws.stream(("unit dropout", n), shape, "uniform") for n, shape in enumerate(shapes)]
@@ -62,6 +63,10 @@ class LearningNoise:
             self._synapses = [draws.stream(("weight dropout", n), tuple(s), "uniform") for n, s in enumerate(hidden)]
         if is_on(rates.update_noise):
             self._updates = [draws.stream(("update noise", n), tuple(s), "normal") for n, s in enumerate(every)]
+            for n, layer in enumerate(network.layers[:-1]):
+                if layer.lateral is not None:
+                    shape = tuple(layer.lateral.shape[1:])
+                    self._lateral[n] = draws.stream(("lateral update noise", n), shape, "normal")
         if is_on(rates.label_noise):
             self._labels = [draws.stream(("label noise",), (n_trials, int(n_outputs)), "normal")]
         self._kept: list[Tensor] = []
@@ -152,6 +157,29 @@ class LearningNoise:
         if self._updates:
             ascent = ascent + self._rates.update_noise * self._updates[number].at(update)
         return ascent
+
+    def lateral_ascent(self, number: int, ascent: Tensor, update: int) -> Tensor:
+        """
+        Disturb the ascent of the lateral weights of a hidden layer, both directions of a pair of units alike.
+
+        Parameters
+        ----------
+        number : int
+            The layer, from 0.
+        ascent : torch.Tensor
+            (animal, unit, unit).
+        update : int
+            Number of the update within the session; updates come in order.
+
+        Returns
+        -------
+        torch.Tensor
+            (animal, unit, unit).
+        """
+        if number not in self._lateral:
+            return ascent
+        drawn = self._lateral[number].at(update)
+        return ascent + self._rates.update_noise * (drawn + drawn.transpose(1, 2)) / 2**0.5
 
 
 def is_on(amount: Tensor) -> bool:

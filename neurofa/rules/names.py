@@ -23,6 +23,26 @@ class Inference(NamedTuple):
     max_steps: int = 10_000
 
 
+class Matching(NamedTuple):
+    """
+    Numbers of similarity matching, see `neurofa.rules.similarity_matching`.
+
+    Attributes
+    ----------
+    offset : float
+        What is taken from all similarities of inputs before rates match them.
+    threshold, leak : float
+        Of every unit; larger ones make rates sparser, and lower.
+    lateral_rate : float
+        Learning rate of lateral weights, relative to that of the weights from below.
+    """
+
+    offset: float = 1.0
+    threshold: float = 0.02
+    leak: float = 0.05
+    lateral_rate: float = 1.0
+
+
 class Choices(NamedTuple):
     """
     Everything about a rule that is not a number.
@@ -47,6 +67,8 @@ class Choices(NamedTuple):
         In recurrent networks: weights change at every time step, not after the trials.
     inference : Inference
         Of the pathways by inference.
+    matching : Matching
+        Of similarity matching.
     """
 
     teaching_signal: str
@@ -60,6 +82,7 @@ class Choices(NamedTuple):
     network_units: int = 50
     online: bool = False
     inference: Inference = Inference()
+    matching: Matching = Matching()
 
 
 class NamedRule(NamedTuple):
@@ -94,6 +117,8 @@ PATHWAYS = ("layerwise", "direct", "readout")
 PATHWAYS_IN_TIME = ("eligibility", "through_time")
 #: of predictive coding: errors of all layers balance before weights change
 PATHWAYS_BY_INFERENCE = ("equilibrium", "fixed_prediction")
+#: of similarity matching: nothing is fed back, units of a layer inhibit each other
+LATERAL, NO_FEEDBACK = "lateral", "none"
 FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "network", "walking", "sign", "learned", "informative")
 SLOPES = ("derivative", "one")
 SIGN_MAGNITUDES = ("unit", "batch", "fixed")
@@ -169,6 +194,13 @@ NAMED_RULES: dict[str, NamedRule] = {
         "the same with predictions and slopes of the forward pass",
         "Millidge 2022, 10.1162/neco_a_01497; Rosenbaum 2022, 10.1371/journal.pone.0266102",
     ),
+    "similarity_matching": NamedRule(
+        "error",
+        LATERAL,
+        NO_FEEDBACK,
+        "dW = rate (y x^T - W), dL = rate (y y^T + leak I - L), y = max(0, W x - theta - L y); no feedback",
+        "Qin 2023, 10.1038/s41593-022-01225-z",
+    ),
     "rflo": NamedRule(
         "error",
         "eligibility",
@@ -234,6 +266,13 @@ def why_illegal(choices: Choices, n_hidden: int, kind: str = "feedforward") -> s
     if choices.online:
         return "rule.online needs time within a trial; set it to false, or network.kind to recurrent"
     kind = choices.feedback_weights
+    if (choices.pathway == LATERAL) != (kind == NO_FEEDBACK) or (
+        kind == NO_FEEDBACK and (choices.teaching_signal != "error" or choices.slope != "derivative")
+    ):
+        return (
+            f"rule.pathway '{LATERAL}' and rule.feedback_weights '{NO_FEEDBACK}' are similarity matching, which sends "
+            "nothing back; set rule.name to similarity_matching and leave its choices as they are, or choose others"
+        )
     if choices.pathway in PATHWAYS_BY_INFERENCE and (
         choices.teaching_signal != "error" or kind != "transpose" or choices.slope != "derivative"
     ):

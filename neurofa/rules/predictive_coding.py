@@ -18,7 +18,6 @@ from neurofa.measures.prediction_error.equilibrium import (
 )
 from neurofa.networks import Activity, Layer, Network, propagate, respond
 from neurofa.networks.feedforward import DERIVATIVES, scaled_by_gains
-from neurofa.rules.names import PATHWAYS_BY_INFERENCE, Choices
 from neurofa.rules.pathways import Reached
 from neurofa.rules.rule import Rule
 
@@ -192,23 +191,6 @@ class PredictiveCoding(Rule):
     def _inference(self) -> Inference:
         """How the equilibrium is looked for."""
         return Inference(*self.choices.inference)
-
-
-def rule_class(choices: Choices) -> type[Rule]:
-    """
-    Class of a rule for feedforward networks.
-
-    Parameters
-    ----------
-    choices : Choices
-        Of the rule.
-
-    Returns
-    -------
-    type
-        `PredictiveCoding` on the pathways by inference, else `Rule`.
-    """
-    return PredictiveCoding if choices.pathway in PATHWAYS_BY_INFERENCE else Rule
 
 
 def warn_not_converged(course: Mapping[str, Tensor]) -> None:

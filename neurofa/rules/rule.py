@@ -277,7 +277,7 @@ class Rule:
 def _feedback_kind(choices: Choices, rates: Rates) -> kinds.FeedbackWeights:
     """Object behind a kind of feedback weights."""
     match choices.feedback_weights:
-        case "transpose":
+        case "transpose" | "none":
             return kinds.Transpose()
         case "fixed":
             return kinds.Fixed()
