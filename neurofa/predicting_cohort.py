@@ -19,7 +19,7 @@ from neurofa.members import Member, animal_stimuli
 from neurofa.networks import Activity, Network, forward
 from neurofa.predicting import Lived, Stream, live_changing, live_unchanged
 from neurofa.prediction_settings import WITHOUT_PREDICTION
-from neurofa.rules.predictive_coding import rule_class
+from neurofa.rules.classes import rule_class
 from neurofa.rules.rule import Rates, Rule
 from neurofa.stimuli.events import Events, network_inputs
 
