@@ -7,7 +7,7 @@ from neurofa.checking import is_on
 from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
 from neurofa.simulation import occasions, simulate
 
-EXPERIMENTS = ("odor_familiarity", "t_maze_choice")
+EXPERIMENTS = ("odor_familiarity", "t_maze_choice", "natural_movie_and_gratings")
 #: tables in which a control may differ: the mechanism, not what is shown, recorded or when
 MECHANISMS = {"overnight", "rule"}
 CUT = {"cohort": {"animals": 2}, "network": {"hidden": [20]}, "observation": {"repeats": 2}}

@@ -175,6 +175,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.delayed_match_to_sample import delayed_match_to_sample
     from neurofa.stimuli.digits import digits
     from neurofa.stimuli.linear_track import linear_track
+    from neurofa.stimuli.natural_movie_and_gratings import natural_movie_and_gratings
     from neurofa.stimuli.oddball import oddball
     from neurofa.stimuli.odors import odors
     from neurofa.stimuli.patterns import patterns
@@ -187,6 +188,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     return {
         "linear_track": linear_track,
         "odors": odors,
+        "natural_movie_and_gratings": natural_movie_and_gratings,
         "t_maze": t_maze,
         "patterns": patterns,
         "xor": xor,
