@@ -2,9 +2,9 @@
 Drift by kind of stimulus: do the same cells drift less for one kind of stimuli than for another.
 
 `measure` compares the sessions of every animal separately for each kind of stimuli that the recording knows (its
-coordinate ``stimulus_kind``, such as movie and grating). `plot` draws a row of panels for each kind. Kinds differ in the
-number of stimuli and in how much these resemble each other, which raw correlations see: the drift index and what is
-noise-corrected compare better. Definitions, sources and limits: `neurofa.measures`.
+coordinate ``stimulus_kind``, such as movie and grating). `plot` draws a row of panels for each kind. Kinds differ in
+the number of stimuli and in how much these resemble each other, which raw correlations see: what is noise-corrected
+compares better. Definitions, sources and limits: `neurofa.measures`.
 """
 
 import numpy as np

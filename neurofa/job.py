@@ -15,7 +15,7 @@ import xarray as xr
 
 from neurofa import __version__
 from neurofa.analysis import DEFAULT_ANALYSES, analyse
-from neurofa.comparison import compare, reference_settings, scorecard_of_tables, write_scorecard
+from neurofa.comparison import compare, reference_settings, scorecard_of_tables, summary_of_run, write_scorecard
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
@@ -217,7 +217,8 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
     if protocol is not None and "drift_over_days" in measured:
         _tell(progress, "comparing with references")
         settings, recording = reference_settings(folder), load_recording(folder)
-        card = scorecard_of_tables(measured["drift_over_days"], settings, recording=recording)
+        summary = summary_of_run(folder, recording, measured["drift_over_days"])
+        card = scorecard_of_tables(summary, settings, recording=recording)
         write_scorecard(folder, card)
 
 

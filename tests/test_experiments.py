@@ -1,11 +1,16 @@
 """The shipped protocols of recorded experiments: whole, each group with its control, and quick when cut down."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurofa.checking import is_on
+from neurofa.job import compare_run, run
 from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
 from neurofa.simulation import occasions, simulate
+from tests.short_protocol import write_short
 
 EXPERIMENTS = ("odor_familiarity", "t_maze_choice", "natural_movie_and_gratings")
 #: tables in which a control may differ: the mechanism, not what is shown, recorded or when
@@ -63,3 +68,20 @@ def test_odours_are_smelled_daily_or_every_eight_days_and_probed_on_the_same() -
         # raised for equally long, at the pace of the group
         burn_in = [one for one in life if one.name[0] == "burn in"]
         assert burn_in[0].day == -48
+
+
+def test_the_scorecard_of_a_run_has_the_measures_of_all_its_analyses(tmp_path: Path) -> None:
+    """As that of the command compare, which reads the run's summary."""
+    protocol = write_short(
+        tmp_path,
+        "short",
+        ('["drift_over_days", "cross_day_decoding"]', '["drift_over_days", "drift_geometry"]'),
+        ('area = "CA1"', 'area = "V1"\nspecies = "mouse"'),
+        ('["ca1_linear_track_curves", "drift_statistics"]', '["drift_statistics"]'),
+    )
+    folder = run(protocol, tmp_path / "run", overrides={"cohort.animals": 1, "network.hidden": [12]}).folder
+    card = pd.read_csv(folder / "scorecard.csv")
+    ratio = card[(card["measure"] == "participation_ratio") & (card["group"] == "walking")]
+    assert np.isfinite(ratio["simulated"]).all() and set(ratio["verdict"]) <= {"inside", "below", "above"}
+    again = pd.read_csv(compare_run(folder).folder / "scorecard.csv")
+    pd.testing.assert_frame_equal(again, card)

@@ -3,7 +3,13 @@
 from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import read_scorecard, reference_settings, write_scorecard
 from neurofa.comparison.published import published_scorecard
-from neurofa.comparison.runs import compare, curves_of_recording, one_animal, scorecard_of_tables
+from neurofa.comparison.runs import (
+    compare,
+    curves_of_recording,
+    one_animal,
+    scorecard_of_tables,
+    summary_of_run,
+)
 from neurofa.comparison.sizes import Sizes, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import (
     COLUMNS,
@@ -39,6 +45,7 @@ __all__ = [
     "scorecard_of_tables",
     "sizes_of",
     "subsample",
+    "summary_of_run",
     "verdict",
     "with_sizes",
     "write_scorecard",

@@ -83,7 +83,7 @@ def compare(
     drawings: dict[str, figures.Drawing] = {}
     if recorded is None:
         say("comparing with the reference tables")
-        rows = scorecard_of_tables(_summary(folder, recording), settings, limits, recording=recording)
+        rows = scorecard_of_tables(summary_of_run(folder, recording), settings, limits, recording=recording)
     else:
         rows, drawings = _against_run(recording, folder, _run_folder(recorded), limits, say)
     say("writing the scorecard and figures")
@@ -283,8 +283,26 @@ def one_animal(recording: xr.DataTree, animal: int) -> xr.DataTree:
     return build_recording(chosen, attrs={str(key): value for key, value in recording.attrs.items()})
 
 
-def _summary(folder: Path, recording: xr.DataTree) -> xr.Dataset | pd.DataFrame:
-    """What the run's own summary says; measured again where it has none."""
+def summary_of_run(
+    folder: Path, recording: xr.DataTree, measured: xr.Dataset | None = None
+) -> xr.Dataset | pd.DataFrame:
+    """
+    Read what all analyses of a simulated run measured; of recorded animals drift alone.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder.
+    recording : xarray.DataTree
+        Its recording.
+    measured : xarray.Dataset, optional
+        Of the analysis ``drift_over_days``, where it was measured already.
+
+    Returns
+    -------
+    xarray.Dataset or pandas.DataFrame
+        As `scorecard_of_tables` takes it: the run's summary, or drift, measured again where there is neither.
+    """
     if _is_simulated(recording) and (folder / SUMMARY_FILE).is_file():
         summary = pd.read_csv(folder / SUMMARY_FILE)
         if ANALYSIS in set(summary["analysis"]):
@@ -292,7 +310,7 @@ def _summary(folder: Path, recording: xr.DataTree) -> xr.Dataset | pd.DataFrame:
             keys = [key for key in SUMMARY_KEYS if key != "analysis"]
             first = summary.sort_values("analysis", key=lambda names: names != ANALYSIS, kind="stable")
             return first.drop_duplicates(keys, ignore_index=True)
-    return _measure(recording)
+    return _measure(recording) if measured is None else measured
 
 
 def _measure(recording: xr.DataTree) -> xr.Dataset:

@@ -22,7 +22,7 @@ def natural_movie_and_gratings(
     orientations: Annotated[int, Field(ge=2, description="orientations of the gratings, over 180 degrees")] = 12,
     cycles: Annotated[float, Field(gt=0, description="cycles of a grating over the field of view")] = 6.0,
     inputs: Annotated[int, Field(ge=2, description="input units, filters of the field of view")] = 150,
-    target_width: Annotated[float, Field(gt=0, description="sd of the bump to report, in frames or orientations")] = 1.0,
+    target_width: Annotated[float, Field(gt=0, description="sd of the bump to report, frames or orientations")] = 1.0,
     tolerance: Annotated[int, Field(ge=0, description="a report so many frames or orientations off is correct")] = 1,
 ) -> Stimuli:
     """
@@ -103,7 +103,7 @@ def _photographs() -> tuple[np.ndarray, ...]:
 
 
 def _movie(frames: int) -> np.ndarray:
-    """Frames (frame, row, column): a window that goes once from left to right, and up and down, over each photograph."""
+    """Frames (frame, row, column): a window that pans over each photograph, right, down and up."""
     shown = []
     for photograph, numbers in zip(_photographs(), np.array_split(np.arange(frames), 2), strict=True):
         rows, columns = (size - _SIDE for size in photograph.shape)
