@@ -27,6 +27,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any field, e.g. overnight.feedback_walk=0.3."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler that a sweep's conditions are sent to."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -67,8 +71,57 @@ def run(
 
 
 @app.command()
-def resume(folder: RunFolder) -> None:
-    """Finish a run that was interrupted; the result is the same as without the interruption."""
+def sweep(
+    protocol: Annotated[
+        str, typer.Argument(help="A shipped protocol (see neurofa list), or the path of a .toml file.")
+    ],
+    over: Annotated[
+        list[str] | None,
+        typer.Option("--over", metavar="KEY=VALUE,VALUE", help="Values of a field, e.g. rule.name=fa,nfa."),
+    ] = None,
+    animals: Annotated[int | None, typer.Option(help="Animals per group.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    settings: Set = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the sweep [default: runs/NAME-sweep-DIGEST].")
+    ] = None,
+    scheduler: Scheduler = None,
+) -> None:
+    """Run a protocol under every combination of values: a run folder each, and one report; again to go on."""
+    from neurofa.protocol import parse_override
+
+    pairs = dict(parse_override(text) for text in settings or ())
+    pairs |= {} if seed is None else {"cohort.seed": seed}
+    with terminal.progress(f"sweep of {protocol}") as progress:
+        from neurofa.sweep import sweep as sweep_protocol
+
+        swept = sweep_protocol(
+            protocol, over or (), overrides=pairs, animals=animals, out=out, scheduler=scheduler, progress=progress
+        )
+    _conclude_sweep(swept.folder)
+
+
+def _conclude_sweep(folder: Path) -> None:
+    """Say what a sweep found; fail where no condition finished."""
+    from neurofa.sweep.plan import none_finished
+
+    terminal.conclude_sweep(folder)
+    if none_finished(folder):
+        raise NeurofaError(f"no condition finished; reasons are above and in {folder / 'conditions.csv'}")
+
+
+@app.command()
+def resume(folder: RunFolder, scheduler: Scheduler = None) -> None:
+    """Finish a run or a sweep that was interrupted; the result is the same as without the interruption."""
+    from neurofa.sweep.plan import is_sweep
+
+    if is_sweep(folder):
+        with terminal.progress(f"resuming {folder}") as progress:
+            from neurofa.sweep import resume_sweep
+
+            swept = resume_sweep(folder, scheduler, progress)
+        _conclude_sweep(swept.folder)
+        return
     with terminal.progress(f"resuming {folder}") as progress:
         from neurofa.job import resume as resume_run
 

@@ -25,7 +25,8 @@ from neurofa.provenance import now, read_provenance, write_provenance
 from neurofa.recording import RECORDING_STORE, load_recording, write_recording
 from neurofa.report import write_report
 from neurofa.run_folder import PROTOCOL_FILE, locked, new_run, read_protocol, remove_leftovers, store_protocol
-from neurofa.simulation import SESSIONS, live
+from neurofa.shares import SESSIONS
+from neurofa.simulation import live
 
 #: called with steps done, steps in all, and what is going on
 Progress = Callable[[int, int, str], None]
@@ -142,11 +143,33 @@ def resume(folder: str | os.PathLike[str], progress: Progress | None = None) -> 
             f"the run in {path} was imported, not simulated; analyse it again with: neurofa analyse {path}"
         )
     read_protocol(path)
-    with locked(path), _told_how_to_go_on(path):
-        remove_leftovers(path)
-        if "finished" not in read_provenance(path) or not Run(path).report.is_file():
-            _finish(path, progress)
-    return Run(path)
+    with _told_how_to_go_on(path):
+        return finish_run(path, progress)
+
+
+def finish_run(folder: Path, progress: Progress | None = None, facts: Mapping[str, Any] | None = None) -> Run:
+    """
+    Do whatever of a run is not there yet.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder, with its protocol.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is going on.
+    facts : mapping, optional
+        Further entries of its provenance.
+
+    Returns
+    -------
+    Run
+        The finished run.
+    """
+    with locked(folder):
+        remove_leftovers(folder)
+        if "finished" not in read_provenance(folder) or not Run(folder).report.is_file():
+            _finish(folder, progress, facts)
+    return Run(folder)
 
 
 @contextmanager
@@ -159,7 +182,7 @@ def _told_how_to_go_on(folder: Path) -> Iterator[None]:
         raise
 
 
-def _finish(folder: Path, progress: Progress | None) -> None:
+def _finish(folder: Path, progress: Progress | None, more: Mapping[str, Any] | None = None) -> None:
     """Whatever of a run is not there yet."""
     protocol = read_protocol(folder)
     facts: dict[str, Any] = {
@@ -168,7 +191,7 @@ def _finish(folder: Path, progress: Progress | None) -> None:
         "started": read_provenance(folder).get("started", now()),
         "threads": protocol.engine.threads or os.cpu_count(),
         "engine": f"{protocol.engine.kind}, {protocol.engine.dtype}, {protocol.engine.device}",
-    }
+    } | dict(more or {})
     write_provenance(folder, facts)
     started = time.perf_counter()
     if not (folder / RECORDING_STORE).is_dir():

@@ -63,12 +63,24 @@ def batches(protocol: Protocol) -> list[list[Member]]:
     for name in protocol.group_names():
         own = protocol.group(name)
         animals = [Member(name, index, own) for index in range(own.cohort.animals)]
-        found.setdefault(_structure(own), []).extend(animals)
+        found.setdefault(structure(own), []).extend(animals)
     return list(found.values())
 
 
-def _structure(protocol: Protocol) -> str:
-    """What must be equal for two animals to share a tensor."""
+def structure(protocol: Protocol) -> str:
+    """
+    What must be equal for two animals to share a tensor.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Of a group.
+
+    Returns
+    -------
+    str
+        Equal where all that is equal.
+    """
     settings = protocol.as_dict()
     same: dict[str, Any] = {
         "network": [settings["network"][key] for key in ("hidden", "activation", "loss", "biases", "output_gain")],

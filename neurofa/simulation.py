@@ -5,30 +5,25 @@ for as many days as have passed. Every finished recorded session is a zarr store
 followed by a checkpoint; a kill loses at most the session in progress.
 """
 
-import json
-import os
 import tempfile
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from neurofa.cohort import Cohort
 from neurofa.errors import DivergenceError
-from neurofa.members import batches, common_event_names, common_labels, common_time
 from neurofa.merging import merge_sessions
 from neurofa.probing import record
 from neurofa.protocol import Protocol
-from neurofa.recording import load_recording, replace_folder, told_stopped
+from neurofa.recording import load_recording, told_stopped
 from neurofa.recurrent_cohort import cohort_of
+from neurofa.shares import SESSIONS, companies, shares_of
 
-SESSIONS = "sessions"
 #: called with sessions done, sessions in all, and what is going on
 Progress = Callable[[int, int, str], None]
 
@@ -148,39 +143,52 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
         Where learning makes weights infinite in all animals; where some are left, the others are stopped, and what was
         recorded of them before is kept.
     """
-    sessions = folder / SESSIONS
-    sessions.mkdir(parents=True, exist_ok=True)
-    found = batches(protocol)
-    common_labels(found)
-    common_time(found)
-    common_event_names(found)
-    lives = [occasions(members[0].protocol) for members in found]
+    live_together({folder: protocol}, progress)
+    shares = shares_of(protocol, folder)
+    lost = {share.members[animal].name: why for share in shares for animal, why in share.stopped().items()}
+    if len(lost) == sum(len(share.members) for share in shares):
+        raise DivergenceError(told_stopped(lost))
+
+
+def live_together(runs: Mapping[Path, Protocol], progress: Progress | None = None) -> None:
+    """
+    Simulate all sessions of several runs that are not there yet; animals that differ in numbers only share a tensor.
+
+    Every run keeps what it would have kept alone. Runs in which all animals diverge end early; `live` says so.
+
+    Parameters
+    ----------
+    runs : mapping of pathlib.Path to Protocol
+        Run folder to what is simulated in it.
+    progress : callable, optional
+        Called after every session.
+
+    Raises
+    ------
+    ConfigError
+        Where the stimuli of the groups of a run do not fit each other.
+    """
+    shares = [share for folder, protocol in runs.items() for share in shares_of(protocol, folder)]
+    for share in shares:
+        share.sessions.mkdir(parents=True, exist_ok=True)
+    found = companies(shares)
+    lives = [occasions(company.members[0].protocol) for company in found]
     total, done = sum(len(life) for life in lives), 0
-    lost: dict[str, str] = {}
-    for number, (members, life) in enumerate(zip(found, lives, strict=True)):
-        checkpoint = sessions / f"batch-{number}-checkpoint.npz"
-        start = 0
-        state: dict[str, np.ndarray] = {}
-        if checkpoint.is_file():
-            with np.load(checkpoint, allow_pickle=False) as stored:
-                state = {key: stored[key] for key in stored.files}
-            start = int(state.pop("occasions"))
-        stopped = {int(key): why for key, why in json.loads(str(state.pop("stopped", "{}"))).items()}
-        if start < len(life):
-            with one_thread_each(), closing(cohort_of(members)) as cohort:
+    for company, life in zip(found, lives, strict=True):
+        start, stopped = company.shares[0].position(), company.stopped()
+        if start < len(life) and not company.over(stopped):
+            with one_thread_each(), closing(cohort_of(company.members)) as cohort:
                 cohort.stopped = stopped
-                cohort.restore(state)
+                cohort.restore(company.state())
                 for position in range(start, len(life)):
                     if progress:
                         progress(done + position, total, str(life[position]))
-                    _live_occasion(cohort, life, position, sessions, number)
-                    _write_checkpoint(checkpoint, cohort, position + 1)
-                    if len(stopped) == len(members) and len(found) == 1:
+                    recorded = _live_occasion(cohort, life, position)
+                    state = {name: value.cpu().numpy() for name, value in cohort.network.state().items()}
+                    company.keep(recorded, state, position + 1, stopped)
+                    if company.over(stopped):
                         break
-        lost |= {members[animal].name: why for animal, why in stopped.items()}
         done += len(life)
-    if len(lost) == sum(len(members) for members in found):
-        raise DivergenceError(told_stopped(lost))
     if progress:
         progress(total, total, "simulated")
 
@@ -204,8 +212,8 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions: Path, batch: int) -> None:
-    """Let the nights pass, then learn, then record."""
+def _live_occasion(cohort: Cohort, life: list[Occasion], position: int) -> tuple[int, xr.Dataset] | None:
+    """Let the nights pass, then learn, then record: number of the recorded session, and what was recorded."""
     occasion = life[position]
     if position > 0:
         cohort.overnight(occasion.day - life[position - 1].day, cohort.draws("night before", *occasion.name))
@@ -218,7 +226,7 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
         bad |= ~torch.isfinite(learned.loss).all(1)
     cohort.stop(bad, f"learning diverged on {occasion}; lower rule.learning_rate or rule.readout_learning_rate")
     if occasion.number is None:
-        return
+        return None
     updates = [one.passes * session.stimuli.shape[1] // session.batch_size for one in life]
     n_updates = sum(updates[: position + 1])
     trials = max(number for number, one in zip(updates, life, strict=True) if one.number is not None)
@@ -228,21 +236,5 @@ def _live_occasion(cohort: Cohort, life: list[Occasion], position: int, sessions
         "updates": n_updates,
         "experience": n_updates * session.batch_size,
         "engine": "" if learned is None else learned.engine,
-        "stopped": json.dumps({cohort.members[number].name: why for number, why in cohort.stopped.items()}),
     }
-    path = sessions / f"batch-{batch}-session-{occasion.number:04d}.zarr"
-    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    dataset.to_zarr(aside, zarr_format=3, consolidated=False)
-    replace_folder(aside, path)
-
-
-def _write_checkpoint(path: Path, cohort: Cohort, n_occasions: int) -> None:
-    """State of the networks after so many occasions, written aside and renamed."""
-    aside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    state = {name: value.cpu().numpy() for name, value in cohort.network.state().items()}
-    with aside.open("wb") as file:
-        stopped = np.array(json.dumps(cohort.stopped))
-        np.savez(file, allow_pickle=False, occasions=np.array(n_occasions), stopped=stopped, **state)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    return occasion.number, dataset

@@ -132,6 +132,37 @@ def conclude(folder: Path) -> None:
     say(f"Report:     {folder / 'report.html'}")
 
 
+def conclude_sweep(folder: Path) -> None:
+    """
+    Say what a sweep found, what failed and where everything is.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the sweep.
+    """
+    from neurofa.report import legend
+    from neurofa.sweep.combined import told_rows
+    from neurofa.sweep.plan import read_plan, state_of
+
+    rows = told_rows(folder)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if rows:
+        # what does not fit into a line is in the report
+        shown = [name for name in columns if not any(" of " in row.get(name, "") for row in rows)]
+        print_table(rows, [name for name in shown if name != "RSM"])
+        _console.print(legend(rows).partition("; last columns")[0], style="dim", highlight=False)
+    conditions = read_plan(folder)["conditions"]
+    states = {condition["name"]: state_of(folder / condition["name"]) for condition in conditions}
+    for name, state in states.items():
+        if state.failed:
+            _errors.print("Failed: ", style="bold red", end="")
+            _errors.print(f"{name}: {state.failed}", markup=False, highlight=False, soft_wrap=True)
+    finished = sum(state.finished for state in states.values())
+    say(f"Sweep:  {folder} ({finished} of {len(states)} conditions finished)")
+    say(f"Report: {folder / 'report.html'}")
+
+
 def print_table(rows: list[dict[str, str]], columns: list[str]) -> None:
     """
     Print some columns of a table.

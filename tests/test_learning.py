@@ -20,6 +20,7 @@ from neurofa.networks.homeostasis import follow_drive, regulate_thresholds
 from neurofa.recording import load_recording
 from neurofa.rules.names import Choices
 from neurofa.rules.rule import Rule
+from neurofa.shares import Share
 from neurofa.simulation import _live_occasion, occasions, simulate
 from tests.engine import draws, random_network, rates, small
 
@@ -206,11 +207,13 @@ def test_what_was_recorded_before_an_animal_was_stopped_is_kept() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cohort = Cohort(batches(protocol)[0])
         sessions = Path(folder)
+        share = Share(sessions, 0, cohort.members, alone=True)
         life = [one for one in occasions(protocol) if one.number is not None]
         for position in range(len(life)):
             if position == 2:
                 cohort.rates.hidden[3] = 1e30
-            _live_occasion(cohort, life, position, sessions, 0)
+            number, recorded = _live_occasion(cohort, life, position)
+            share.keep_session(recorded, number, cohort.stopped)
         store = merge_sessions(protocol, sessions, sessions / "recording.zarr")
         probe = load_recording(store)["probe"].load()
     np.testing.assert_array_equal(probe["day"].values[3], [0, 2, np.nan])
@@ -242,6 +245,6 @@ def test_weights_that_break_in_the_last_update_are_noticed() -> None:
     protocol = small({"schedule": {"pretraining_passes": 1}})
     cohort = Cohort(batches(protocol)[0])
     cohort.rates.hidden[2] = float("inf")
-    _live_occasion(cohort, occasions(protocol), 0, Path("nowhere"), 0)
+    assert _live_occasion(cohort, occasions(protocol), 0) is None
     assert list(cohort.stopped) == [2]
     assert all(torch.isfinite(value).all() for value in cohort.network.state().values())

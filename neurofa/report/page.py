@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import neurofa
+from neurofa import __version__
 from neurofa.comparison.files import COUNTS_FILE, read_scorecard
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
@@ -53,13 +53,41 @@ def write_report(
     ConfigError
         Where no run is given.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     folders = [Path(runs)] if isinstance(runs, str | os.PathLike) else [Path(run) for run in runs]
     if not folders:
         raise ConfigError("no run is given; name at least one run folder")
     sections = [_section(folder) for folder in folders]
     title = sections[0]["title"] if len(sections) == 1 else f"{len(sections)} runs"
+    home = folders[0] if len(folders) == 1 else folders[0].resolve().parent
+    path = Path(out) if out is not None else home / REPORT_FILE
+    return write_page(_TEMPLATE, path, title=title, runs=sections, interpretation=INTERPRETATION, version=__version__)
+
+
+def write_page(template: str, path: Path, **values: Any) -> Path:
+    """
+    Fill in a template of this folder.
+
+    Parameters
+    ----------
+    template : str
+        Its file.
+    path : pathlib.Path
+        The page to write.
+    **values : object
+        What it shows.
+
+    Returns
+    -------
+    pathlib.Path
+        The page, there whole or not at all.
+
+    Raises
+    ------
+    RunFolderError
+        Where it cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).resolve().parent),
         autoescape=True,
@@ -67,12 +95,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template(_TEMPLATE).render(
-        title=title, runs=sections, interpretation=INTERPRETATION, version=neurofa.__version__
-    )
-    home = folders[0] if len(folders) == 1 else folders[0].resolve().parent
-    path = Path(out) if out is not None else home / REPORT_FILE
-    return _write(path, page)
+    return _write(path, environment.get_template(template).render(values))
 
 
 def _section(folder: Path) -> dict[str, Any]:
@@ -101,7 +124,7 @@ def _section(folder: Path) -> dict[str, Any]:
         "facts": facts,
         "findings": findings(measured, counts, labels, scorecard),
         "stopped": told_stopped(json.loads(load_recording(folder).attrs.get("stopped", "{}"))),
-        "figures": _figures(folder / "figures"),
+        "figures": embedded_figures(folder / "figures"),
         "counts": [row | {"group": labels.get(row["group"], row["group"])} for row in counts.to_dict("records")],
         "bar": bar(counts),
         "n_rows": len(scorecard),
@@ -146,8 +169,25 @@ def _facts(
     return [(name, value) for name, value in rows if value], simulated
 
 
-def _figures(folder: Path) -> list[dict[str, Any]]:
-    """Every PNG of a folder with its caption, embedded."""
+def embedded_figures(folder: Path) -> list[dict[str, Any]]:
+    """
+    Every PNG of a folder, embedded.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where PNG files stand with their captions as TXT files beside them.
+
+    Returns
+    -------
+    list of dict
+        name, data (base64), caption, alt, width, height and wide.
+
+    Raises
+    ------
+    RunFolderError
+        Where a file is no PNG image.
+    """
     figures = []
     for file in sorted(folder.glob("*.png"), key=_place) if folder.is_dir() else []:
         content = file.read_bytes()
