@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from neurofa.common import common_event_names, common_labels, common_time
 from neurofa.event_group import EVENT_COORDINATES, EVENT_VARIABLES
-from neurofa.members import Member, batches, common_event_names, common_labels, common_time
+from neurofa.members import Member, batches
 from neurofa.observation import observe_animal
 from neurofa.protocol import Protocol
 from neurofa.protocol_text import protocol_text

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from neurofa.members import Member, batches, common_event_names, common_labels, common_time, structure
+from neurofa.common import common_event_names, common_labels, common_time
+from neurofa.members import Member, batches, structure
 from neurofa.protocol import Protocol
 from neurofa.recording import replace_folder
 

@@ -36,7 +36,7 @@ LAYERS = [
     {"renewal", "replay", "tables", "birth", "learning", "merging", "observation", "nwb"},
     {"references", "run_folder", "shares"},
     {"figures"},
-    {"compiled", "measures", "rules", "members", "occupancy", "provenance"},
+    {"common", "compiled", "measures", "rules", "members", "occupancy", "provenance"},
     {"networks", "recording", "event_group", "protocol_text"},
     {"draws", "protocol"},
     {"protocol_checks"},
@@ -51,6 +51,7 @@ WITHOUT_SIMULATOR = {"measures", "figures"}
 SIMULATOR = {
     "birth",
     "cohort",
+    "common",
     "compiled",
     "draws",
     "job",
