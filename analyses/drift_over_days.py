@@ -46,10 +46,10 @@ PANELS = {
     "angle_procrustes_deg": ("Maps, Procrustes-aligned", "Angle (degrees)"),
 }
 #: measures to whose decay with lag an exponential is fitted
-FITTED: tuple[str, ...] = ("population_vector_correlation", "population_vector_correlation_noise_corrected")
+FITTED = ("population_vector_correlation", "population_vector_correlation_noise_corrected")
 FITTED += ("ensemble_rate_correlation", "tuning_curve_correlation")
 N_EXAMPLE_CELLS = 24
-#: the one whose half-life gets a bootstrap interval over the animals of a group
+# its half-life gets a bootstrap interval over the animals of a group
 BOOTSTRAPPED = "population_vector_correlation_noise_corrected"
 OF_HALF_LIVES = {"variable": "rate", "condition": BOOTSTRAPPED}
 N_RESAMPLES, FEWEST_RESAMPLED = 2000, 3
@@ -77,8 +77,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()
-    # of every group one animal, the first that was recorded at all
     recorded = [place for place in range(len(groups)) if np.isfinite(days[place]).any()]
+    # of every group one animal, the first that was recorded at all
     shown = dict(reversed({groups[place]: place for place in reversed(recorded)}.items()))
     each = measures.each_animal(
         lambda animal: _of_animal(probe, animal, variables, layers, animal in shown.values()),
@@ -92,6 +92,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         measured[name] = ((*dims[:3], "session") if name == SPLIT_HALF else dims, values)
         measured[name].attrs = {"long_name": long_name, "units": units}
     measured["recurrence_of_detected_cells"].attrs["directed"] = 1
+    measured["switches_maps"] = (("animal", "layer"), measures.animals_that_switch_maps(probe, layers))
+    measured["switches_maps"].attrs = {"long_name": "trials show several maps: no plain drift", "units": "1"}
     if "correct" in probe:
         performance = probe["correct"].astype(float).mean("stimulus").transpose("animal", "session")
         measured["performance"] = (("animal", "session"), np.where(np.isfinite(days), performance.values, np.nan))
@@ -187,10 +189,8 @@ def _example_cells(maps: measures.SessionMaps, n_sessions: int) -> np.ndarray:
 def _example_maps(examples: dict[str, np.ndarray], animals: dict[str, int], probe: xr.Dataset) -> xr.DataArray:
     """Example cells of one animal per group, labelled; kept for the figure, not for the table."""
     coords = {name: ("stimulus", probe[name].values) for name in ("position", "direction") if name in probe.coords}
-    coords |= {
-        "example_group": list(examples),
-        "example_animal": ("example_group", [str(probe["animal"].values[animals[group]]) for group in examples]),
-    }
+    names = [str(probe["animal"].values[animals[group]]) for group in examples]
+    coords |= {"example_group": list(examples), "example_animal": ("example_group", names)}
     return xr.DataArray(
         np.stack(list(examples.values())),
         dims=("example_group", "session", "stimulus", "cell"),
@@ -216,8 +216,7 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None = None
     dict of str to neurofa.figures.Drawing
         File name to figure.
     """
-    halves = bool(np.isfinite(measured[SPLIT_HALF]).any())
-    if recorded is None and halves and measured.attrs.get("curves"):
+    if recorded is None and measured.attrs.get("curves") and bool(np.isfinite(measured[SPLIT_HALF]).any()):
         recorded = references.load_curves(measured.attrs["curves"])
     measured = figures.with_lags(measured)
     drawings: dict[str, figures.Drawing] = {}
@@ -253,8 +252,10 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
         tables += figures.recorded.rows_of(points, name)
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured, recorded)
-    caption = "Similarity of the maps of two sessions against the days between them. "
-    caption += figures.caption_of_groups(observed["population_vector_correlation"])
+    caption = "Similarity of the maps of two sessions against the days between them."
+    caption += f"{figures.caption_of_switching(measured)} " + figures.caption_of_groups(
+        observed["population_vector_correlation"]
+    )
     caption += figures.recorded.caption_of(recorded)
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
@@ -325,8 +326,7 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     figures.group_legend(figure, styles, measured)
     caption = (
         "Fraction of stimuli that the animal's own output reports correctly in the probe of each session: its largest "
-        "output is within the tolerance of the stimulus set (linear track: the right direction, at most "
-        "tolerance_bins off, by default one bin). "
+        "output is within the tolerance of the stimulus set (linear track: direction and place, tolerance_bins off, by default 1). "
     )
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))

@@ -1,5 +1,5 @@
 """
-Time or experience: does the code change with the days that pass, or with the visits in between; and is it one map?
+Time or experience: whether the code changes with the days that pass or with the visits in between, and is one map.
 
 `measure` regresses the change between sessions on days and on visits at once, over animals with different schedules;
 asks whether order and day of sessions can be read from the code; and looks at single trials for animals that switch
@@ -87,7 +87,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     first = ("variable", "animal", "layer")
     for name, text in NAMES.items():
         values = np.array([[found[name] for found, _ in of_layers] for of_layers in each])[None]
-        attrs = {"long_name": f"change of {text} (-log of the noise-corrected correlation)", "units": "1"}
+        attrs = {"long_name": f"change of {text} (-log of the correlation)", "units": "1"}
         measured[name] = ((*first, "session_a", "session_b"), values, attrs)
     for name, (long_name, units) in OF_ANIMALS.items():
         values = np.array([[found[name] for found, _ in of_layers] for of_layers in each])[None]
@@ -135,7 +135,9 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> tuple[dict[str, np.
     found: dict[str, np.ndarray | float] = {}
     for name, similarity in CHANGES.items():
         whole = np.full((probe.sizes["session"],) * 2, np.nan)
-        values = getattr(measures, similarity)(maps.halves)
+        # single repeats leave noise in: a level that every pair has, no slope
+        known = np.isfinite(maps.halves).any()
+        values = getattr(measures, similarity)(maps.halves) if known else _uncorrected(similarity, maps.maps)
         whole[np.ix_(maps.session, maps.session)] = -np.log(np.where(values > 0, values, np.nan))
         found[name] = whole
     order = measures.decode_order(measures.population_vector_correlation(maps.maps), maps.day)
@@ -156,6 +158,12 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> tuple[dict[str, np.
     return found | dict(zip(OF_ANIMALS, numbers, strict=True)), shown
 
 
+def _uncorrected(similarity: str, maps: np.ndarray) -> np.ndarray:
+    """A similarity of whole maps."""
+    values: np.ndarray = getattr(measures, similarity.removesuffix("_noise_corrected"))(maps)
+    return values
+
+
 def _fits(measured: xr.Dataset, family: dict[str, str]) -> xr.Dataset:
     """Regressions of each change on days and visits, one per family; animals that switch maps are left out."""
     groups = measured["group"].values.astype(str)
@@ -164,7 +172,7 @@ def _fits(measured: xr.Dataset, family: dict[str, str]) -> xr.Dataset:
     conditions = [f"{NAMES[change]}: {name}" for name in names for change in CHANGES]
     shape = (1, measured.sizes["layer"], len(conditions))
     values = {name: np.full(shape, np.nan) for name in OF_FITS}
-    verdict = np.full(shape, "cannot be told", dtype=object)
+    verdict, prevails = np.full((2, *shape), "cannot be told", dtype=object)
     row, column = np.triu_indices(measured.sizes["session"], 1)
     for place, (name, change) in enumerate((name, change) for name in names for change in CHANGES):
         for layer in range(shape[1]):
@@ -180,10 +188,11 @@ def _fits(measured: xr.Dataset, family: dict[str, str]) -> xr.Dataset:
             numbers += (fit.share_of_days, fit.share_of_visits, fit.correlation)
             for key, number in zip(OF_FITS, numbers, strict=True):
                 values[key][0, layer, place] = number
-            verdict[0, layer, place] = fit.depends_on
+            verdict[0, layer, place], prevails[0, layer, place] = fit.depends_on, fit.prevails
     dims = ("variable", "layer", "condition")
     fits = {name: (dims, values[name], {"long_name": text, "units": units}) for name, (text, units) in OF_FITS.items()}
     fits["depends_on"] = (dims, verdict.astype(str), {"long_name": "what the change depends on", "table": 0})
+    fits["prevails"] = (dims, prevails.astype(str), {"long_name": "which of the two changes it more", "table": 0})
     of_condition = [name for name in names for _ in CHANGES]
     return xr.Dataset(fits, coords={"condition": conditions, "family": ("condition", of_condition)})
 
@@ -248,11 +257,14 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
     styles = figures.styles_of(measured)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 104, 2, len(CHANGES))
     tables, kinds = [], {"day": "Lag (days)", "visits": "Lag (visits)"}
+    one_map = measured["switches_maps"] != 1
     for number, (kind, label) in enumerate(kinds.items()):
         times = measured[kind].transpose("animal", "session").values
         lags = times[:, None, :] - times[:, :, None]
         for ax, (change, text) in zip(axes[number * len(CHANGES) :], NAMES.items(), strict=False):
-            values = measured[change].assign_coords(lag_days=(("animal", "session_a", "session_b"), lags))
+            values = (
+                measured[change].where(one_map).assign_coords(lag_days=(("animal", "session_a", "session_b"), lags))
+            )
             figures.decay_curve(values, ax=ax, styles=styles)
             ax.set_xlabel(label)
             ax.set_ylabel("- log correlation")
@@ -262,16 +274,16 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
     figures.group_legend(figure, styles, measured)
     labels = {group: look.label for group, look in styles.items()}
     words = []
-    for family, part in measured.groupby("family"):
-        told = [
-            f"{str(one['condition'].item()).split(':')[0]}, {_verdict(one)}" for _, one in part.groupby("condition")
-        ]
-        words.append(f"{labels[str(family)]}: {'; '.join(told)}")
+    for family in dict.fromkeys(measured["family"].values.tolist()):
+        fits = [measured.isel(condition=place) for place in np.flatnonzero(measured["family"].values == family)]
+        told = [f"{str(fit['condition'].item()).split(':')[0]}, {_verdict(fit)}" for fit in fits]
+        words.append(f"{labels[family]}: {'; '.join(told)}")
     caption = (
-        "Change of the code (-log of noise-corrected correlations) against the days and the visits between two "
-        "sessions. What is a matter of days alone lies on one line above, what is a matter of visits on one line below. "
+        "Change of the code (-log of correlations, corrected for noise where there are repeats) against the days and "
+        "the visits between two sessions. What is a matter of days alone lies on one line above, what is a matter of "
+        "visits on one line below. "
         f"Regression on both (groups that differ in their schedule only, together): {'. '.join(words)}."
-        f"{_left_out(measured)} {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
+        f"{figures.caption_of_switching(measured)} {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 
@@ -285,15 +297,9 @@ def _verdict(fit: xr.Dataset) -> str:
     for what, unit in (("day", "day"), ("visit", "visit")):
         low, mean, high = (float(fit[f"change_per_{what}{end}"]) for end in ("_lower", "", "_upper"))
         numbers.append(f"{mean:.3g} per {unit} ({low:.3g} to {high:.3g})")
-    return f"{told}, {' and '.join(numbers)}"
-
-
-def _left_out(measured: xr.Dataset) -> str:
-    """Which animals switch maps, as a sentence."""
-    names = measured["animal"].values[measured["switches_maps"].values == 1].astype(str).tolist()
-    if not names:
-        return ""
-    return f" Left out of the regression, for they switch between maps (their curves are no drift): {', '.join(names)}."
+    mainly = str(fit["prevails"].item())
+    more = f", mainly {mainly}" if told == "both" and mainly != "cannot be told" else ""
+    return f"{told}{more}, {' and '.join(numbers)}"
 
 
 def draw_trials(several: dict[str, xr.Dataset]) -> figures.Drawing:
@@ -323,6 +329,8 @@ def draw_trials(several: dict[str, xr.Dataset]) -> figures.Drawing:
         same = session[upper[0]] == session[upper[1]]
         bins = np.linspace(np.nanmin(matrix[upper]), np.nanmax(matrix[upper]), 40)
         for what, which, colour in (("within a session", same, figures.PALETTE[0]), ("between", ~same, "0.6")):
+            if not which.any():
+                continue
             below.hist(matrix[upper][which], bins, density=True, histtype="step", color=colour, label=what)
         if switches:
             below.axvline(float(part["trial_threshold"]), color="0.4", linestyle=":", linewidth=0.8)

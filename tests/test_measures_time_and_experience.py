@@ -30,6 +30,7 @@ def cohort(
 def test_the_truth_is_found(per_day: float, per_visit: float, expected: str) -> None:
     found = measures.time_and_experience(**cohort(per_day, per_visit, 1), rng=np.random.default_rng(0))
     assert found.depends_on == expected and found.identifiable
+    assert found.prevails == {"both": "visits", "neither": "cannot be told"}.get(expected, expected)
     assert found.per_day == pytest.approx(per_day, abs=0.006)
     assert found.per_visit == pytest.approx(per_visit, abs=0.006)
     low, high = found.per_day_interval
@@ -52,6 +53,13 @@ def test_false_alarms_are_rare() -> None:
         for seed in range(30)
     ]
     assert np.mean([found.depends_on != "days" for found in wrong]) < 0.2
+
+
+def test_where_change_saturates_the_truth_still_prevails() -> None:
+    for per_day, per_visit, truth in ((0.3, 0.0, "days"), (0.0, 0.06, "visits")):
+        given = cohort(per_day, per_visit, 5)
+        given["change"] = 1 - np.exp(-given["change"])
+        assert measures.time_and_experience(**given, rng=np.random.default_rng(0)).prevails == truth
 
 
 def test_one_visit_per_day_cannot_be_told() -> None:

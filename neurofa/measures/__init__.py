@@ -77,6 +77,7 @@ from neurofa.measures.information import target_information_binned as target_inf
 from neurofa.measures.information import target_information_gaussian as target_information_gaussian
 from neurofa.measures.map_switching import MapSwitching as MapSwitching
 from neurofa.measures.map_switching import TrialSimilarity as TrialSimilarity
+from neurofa.measures.map_switching import animals_that_switch_maps as animals_that_switch_maps
 from neurofa.measures.map_switching import detect_map_switching as detect_map_switching
 from neurofa.measures.map_switching import similarity_of_trials as similarity_of_trials
 from neurofa.measures.maps import SessionMaps as SessionMaps

@@ -6,7 +6,9 @@ however long ago, and not at all to those of another map, minutes ago.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from neurofa.errors import ShapeError
 from neurofa.measures.kernels import Floats
 from neurofa.measures.maps import SessionReader
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Ints = NDArray[np.int64]
 
@@ -199,6 +204,41 @@ def detect_map_switching(trials: TrialSimilarity) -> MapSwitching:
     return MapSwitching(
         returns > 0, True, separation, delta_bic, threshold, maps, n_maps, int(returns), int(several), reason
     )
+
+
+def animals_that_switch_maps(recording: "xr.DataTree | xr.Dataset", layers: Sequence[str]) -> Floats:
+    """
+    Ask of every recorded animal whether it switches between maps; simulated animals have one.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree or xarray.Dataset
+        A recording or its group ``probe``.
+    layers : sequence of str
+        Layers.
+
+    Returns
+    -------
+    (animal, layer)
+        1 where it does, 0 where it does not; NaN where true rates are known, and where there are too few trials.
+
+    Raises
+    ------
+    RecordingError
+        Where the recording has no such layer.
+
+    References
+    ----------
+    Sheintuch et al. 2020, Current Biology 30, doi 10.1016/j.cub.2020.02.018.
+    """
+    probe = recording if "rate" in recording else recording["probe"].to_dataset()
+    flags = np.full((int(probe.sizes["animal"]), len(layers)), np.nan)
+    if "true_rate" in probe:
+        return flags
+    for animal, layer in np.ndindex(*flags.shape):
+        found = detect_map_switching(similarity_of_trials(SessionReader(probe, animal, "rate", layers[layer])))
+        flags[animal, layer] = float(found.switches) if found.n_maps else np.nan
+    return flags
 
 
 def _two_modes(values: Floats) -> tuple[float, float, float, float]:

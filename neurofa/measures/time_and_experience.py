@@ -32,6 +32,11 @@ class TimeAndExperience:
     depends_on : str
         "days", "visits", "both" or "neither", by the intervals; "cannot be told" where the two are not identifiable or
         there is no interval.
+    prevails : str
+        "days" or "visits", whichever changes the code more over the range of this design (coefficient x standard
+        deviation over pairs), where the interval of the difference leaves out 0; else "cannot be told". Where change
+        saturates or depends on days and visits otherwise than linearly, a small part of it goes to the wrong one of
+        the two, and `depends_on` may say "both"; this does not.
     n_pairs, n_animals : int
         Pairs of sessions, and animals.
     """
@@ -45,6 +50,7 @@ class TimeAndExperience:
     correlation: float
     identifiable: bool
     depends_on: str
+    prevails: str
     n_pairs: int
     n_animals: int
 
@@ -118,17 +124,19 @@ def time_and_experience(
     names, who = np.unique(who[kept], return_inverse=True)
     nan, nowhere = float("nan"), (float("nan"), float("nan"))
     if len(y) < 4:
-        return TimeAndExperience(nan, nan, nowhere, nowhere, nan, nan, nan, False, "cannot be told", len(y), len(names))
+        told = "cannot be told"
+        return TimeAndExperience(nan, nan, nowhere, nowhere, nan, nan, nan, False, told, told, len(y), len(names))
     moments = _moments_of_animals(y, d, v, who, len(names))
     total = moments.mean(axis=0)
     correlation = _correlation(total)
     identifiable = bool(abs(correlation) < HIGHEST_CORRELATION)
     coefficients = _coefficients(total[None])[0]
-    intervals = [nowhere, nowhere]
+    intervals, prevails = [nowhere, nowhere], "cannot be told"
     if len(names) >= 3 and identifiable:
         of_animal = np.array([groups[who == one][0] for one in range(len(names))])
         drawn = _resampled(of_animal, n_resamples, rng)
         found = _coefficients(moments[drawn].mean(axis=1))
+        prevails = _prevails(found, total, level)
         ends = np.nanquantile(found, [0.5 - level / 2, 0.5 + level / 2], axis=0)
         intervals = [(float(ends[0, which]), float(ends[1, which])) for which in (0, 1)]
     shares = [_partial_share(total, which) if identifiable else nan for which in (0, 1)]
@@ -144,6 +152,7 @@ def time_and_experience(
         correlation,
         identifiable,
         verdict,
+        prevails,
         len(y),
         len(names),
     )
@@ -188,6 +197,13 @@ def _partial_share(moments: Floats, which: int) -> float:
     alone = covariance[2, 2] - covariance[other, 2] ** 2 / covariance[other, other]
     rest = covariance[2, 2] - float(_coefficients(moments[None])[0] @ covariance[:2, 2])
     return float(np.clip(1 - rest / alone, 0, 1)) if alone > 1e-15 else float("nan")
+
+
+def _prevails(coefficients: Floats, moments: Floats, level: float) -> str:
+    """Which of two effects is larger, over the range of the design, by resamples (resample, 2)."""
+    effects = np.abs(coefficients) * np.sqrt(np.diag(_centred(moments))[:2])
+    low, high = np.nanquantile(effects[:, 0] - effects[:, 1], [0.5 - level / 2, 0.5 + level / 2])
+    return "days" if low > 0 else "visits" if high < 0 else "cannot be told"
 
 
 def _resampled(group: NDArray[np.int64], n_resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
