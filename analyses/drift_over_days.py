@@ -325,8 +325,8 @@ def draw_performance(measured: xr.Dataset) -> figures.Drawing:
     axes[0].set_ylim(min(0.8, axes[0].get_ylim()[0]), 1.01)
     figures.group_legend(figure, styles, measured)
     caption = (
-        "Fraction of stimuli that the animal's own output reports correctly in the probe of each session: its largest "
-        "output is within the tolerance of the stimulus set (linear track: direction and place, tolerance_bins off, by default 1). "
+        "Fraction of stimuli that the animal's own output reports correctly in the probe of each session: the largest "
+        "output within the tolerance of the stimulus set (linear track: direction, and tolerance_bins, by default 1). "
     )
     table = figures.day_table(measured["performance"])
     return figures.Drawing(figure, table, caption + figures.caption_of_groups(measured["performance"]))
