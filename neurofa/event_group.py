@@ -9,6 +9,7 @@ _UNITS = (*_EVENT, "unit")
 #: dimensions, long name and unit of what is measured at every event
 EVENT_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "rate": (_UNITS, "rate before feedback", "a.u."),
+    "baseline": (_UNITS, "rate just before the event, in its context", "a.u."),
     "feedback": (_UNITS, "teaching signal that reaches the rate of the unit", "a.u."),
     "somatic": (_UNITS, "rate with the feedback as a further input of the soma", "a.u."),
     "surprise_process": (_EVENT, "surprise under the process that generates the events", "nat"),

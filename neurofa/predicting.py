@@ -23,6 +23,8 @@ class Stream:
     ----------
     inputs : torch.Tensor
         (animal, event, input).
+    before : torch.Tensor
+        (animal, event, input): just before the event, when only its context is there.
     outcomes : torch.Tensor
         (animal, event, outcome).
     first : torch.Tensor
@@ -30,6 +32,7 @@ class Stream:
     """
 
     inputs: Tensor
+    before: Tensor
     outcomes: Tensor
     first: Tensor
 
@@ -46,14 +49,16 @@ class Lived:
 
     Attributes
     ----------
-    rates, feedback, somatic : torch.Tensor
-        (animal, event, unit), all hidden layers one after the other: rate before feedback, what the error of the event
-        brings to it (NaN where nothing had been predicted), and the rate with that as a further input.
+    rates, baseline, feedback, somatic : torch.Tensor
+        (animal, event, unit), all hidden layers one after the other: rate before feedback, that just before the event,
+        what the error of the event brings to it (NaN where nothing had been predicted), and the rate with that as a
+        further input.
     error : torch.Tensor
         (animal, event, outcome): outcome minus what had been predicted of it; NaN as above.
     """
 
     rates: Tensor
+    baseline: Tensor
     feedback: Tensor
     somatic: Tensor
     error: Tensor
@@ -86,7 +91,7 @@ def live_unchanged(network: Network, rule: Rule, stream: Stream, gain: Tensor) -
     unknown = stream.first.unsqueeze(2)
     sent = [torch.where(unknown, torch.nan, _shifted(one)) for one in reached.sent]
     error = torch.where(unknown, torch.nan, stream.outcomes - _shifted(activity.output))
-    return _lived(activity, sent, _somatic(network, activity, sent, gain), error)
+    return _lived(activity, forward(network, stream.before), sent, _somatic(network, activity, sent, gain), error)
 
 
 def live_changing(network: Network, rule: Rule, stream: Stream, gain: Tensor, homeostasis: Tensor) -> Lived:
@@ -113,27 +118,27 @@ def live_changing(network: Network, rule: Rule, stream: Stream, gain: Tensor, ho
     """
     following, n_events = stream.following, stream.inputs.shape[1]
     parts = []
-    before: Reached | None = None
+    came: Reached | None = None
     predicted = torch.full_like(stream.outcomes[:, :1], torch.nan)
     for number in range(n_events):
         here = slice(number, number + 1)
         activity = forward(network, stream.inputs[:, here])
         unknown = stream.first[:, here].unsqueeze(2)
-        arrived = [torch.full_like(rates, torch.nan) for rates in activity.rates[1:]] if before is None else before.sent
+        arrived = [torch.full_like(rates, torch.nan) for rates in activity.rates[1:]] if came is None else came.sent
         sent = [torch.where(unknown, torch.nan, one) for one in arrived]
         error = torch.where(unknown, torch.nan, stream.outcomes[:, here] - predicted)
-        parts.append(_lived(activity, sent, _somatic(network, activity, sent, gain), error))
+        before_it = forward(network, stream.before[:, here])
+        parts.append(_lived(activity, before_it, sent, _somatic(network, activity, sent, gain), error))
         predicted = activity.output
-        before = rule.teaching_signals(network, activity, following[:, here], number)
+        came = rule.teaching_signals(network, activity, following[:, here], number)
         if number + 1 == n_events:
             break
         goes_on = (~stream.first[:, number + 1]).to(gain.dtype).reshape(-1, 1, 1)
-        rule.update(network, activity, Reached(*_masked(before, goes_on)), number)
+        rule.update(network, activity, Reached(*_masked(came, goes_on)), number)
         for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
             follow_drive(layer, drive, _FOLLOWED / n_events)
             regulate_thresholds(layer, drive, homeostasis)
-    names = ("rates", "feedback", "somatic", "error")
-    return Lived(**{name: torch.cat([getattr(part, name) for part in parts], 1) for name in names})
+    return Lived(**{name: torch.cat([getattr(part, name) for part in parts], 1) for name in vars(parts[0])})
 
 
 def _masked(reached: Reached, goes_on: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor] | None]:
@@ -141,9 +146,10 @@ def _masked(reached: Reached, goes_on: Tensor) -> tuple[list[Tensor], list[Tenso
     return [one * goes_on for one in reached.sent], [one * goes_on for one in reached.deltas], reached.below
 
 
-def _lived(activity: Activity, sent: list[Tensor], somatic: list[Tensor], error: Tensor) -> Lived:
+def _lived(activity: Activity, before: Activity, sent: list[Tensor], somatic: list[Tensor], error: Tensor) -> Lived:
     """All hidden layers one after the other."""
-    return Lived(torch.cat(activity.rates[1:], 2), torch.cat(sent, 2), torch.cat(somatic, 2), error)
+    rates, baseline = (torch.cat(one.rates[1:], 2) for one in (activity, before))
+    return Lived(rates, baseline, torch.cat(sent, 2), torch.cat(somatic, 2), error)
 
 
 def _somatic(network: Network, activity: Activity, sent: list[Tensor], gain: Tensor) -> list[Tensor]:

@@ -23,7 +23,7 @@ from neurofa.rules.classes import rule_class
 from neurofa.rules.rule import Rates, Rule
 from neurofa.stimuli.events import Events, network_inputs
 
-_OF_UNITS = ("rate", "feedback", "somatic")
+_OF_UNITS = ("rate", "baseline", "feedback", "somatic")
 _PLASTICITY = {"off": (False,), "on": (True,), "both": (False, True)}
 
 
@@ -132,8 +132,8 @@ class PredictingCohort(Cohort):
         draws = self.draws(*self.occasion, "evaluation")
         stream, _ = self._stream(shown, self._input_gains(self.draws(*self.occasion)))
         noise = draws.normal(("input noise",), tuple(stream.inputs.shape[1:]))
-        noisy = torch.addcmul(stream.inputs, self.numbers(attrgetter("stimuli.noise_sd"), 3), noise)
-        stream = replace(stream, inputs=noisy)
+        noise = noise * self.numbers(attrgetter("stimuli.noise_sd"), 3)
+        stream = replace(stream, inputs=stream.inputs + noise, before=stream.before + noise)
         gain = self.numbers(attrgetter("prediction.feedback_gain"), 3)
         if self.prediction.null in WITHOUT_PREDICTION:
             gain = torch.zeros_like(gain)
@@ -145,7 +145,8 @@ class PredictingCohort(Cohort):
             lived = live_unchanged(network, rule, stream, gain)
         faster = self._running(shown)
         feedback = lived.feedback * 0 if self.prediction.null in WITHOUT_PREDICTION else lived.feedback
-        return replace(lived, rates=lived.rates * faster, somatic=lived.somatic * faster, feedback=feedback)
+        gained = {name: getattr(lived, name) * faster for name in ("rates", "baseline", "somatic")}
+        return replace(lived, **gained, feedback=feedback)
 
     def _rule_builder(self) -> Callable[[Rates], Rule]:
         """Make the rule from its numbers; of a regularised network, one that sends no error."""
@@ -169,11 +170,13 @@ class PredictingCohort(Cohort):
     def _stream(self, shown: Sequence[Events], gains: Tensor) -> tuple[Stream, Tensor]:
         """Events as the networks meet them, and the places (animal, taught event) of those that have a successor."""
         adaptation = self.numbers(attrgetter("prediction.adaptation")).tolist()
+        strength = self.numbers(attrgetter("prediction.context_strength")).tolist()
         recovery = self.numbers(attrgetter("prediction.recovery_s")).tolist()
         inputs = [
             network_inputs(
                 one,
                 context=self.prediction.context,
+                strength=strength[number],
                 adaptation=adaptation[number],
                 recovery_s=recovery[number],
                 alone=self.prediction.null in WITHOUT_PREDICTION,
@@ -182,7 +185,10 @@ class PredictingCohort(Cohort):
         ]
         first = np.stack([one.first for one in shown])
         outcomes = self._tensor(np.stack([one.targets for one in shown]))
-        stream = Stream(self._tensor(np.stack(inputs)) * gains, outcomes, torch.from_numpy(first).to(self.device))
+        sensed = self._tensor(np.stack(inputs)) * gains
+        before = sensed.clone()
+        before[..., : self.n_features] = 0
+        stream = Stream(sensed, before, outcomes, torch.from_numpy(first).to(self.device))
         taught = [np.flatnonzero(~own[1:]) for own in first]
         least = min(len(own) for own in taught)
         return stream, torch.from_numpy(np.stack([own[:least] for own in taught])).to(self.device)
@@ -211,9 +217,10 @@ class PredictingCohort(Cohort):
     def _measured(self, shown: Sequence[Events], lived: Lived) -> dict[str, np.ndarray]:
         """What is recorded of the units, and errors and surprise."""
         n_identities = len(self._names["identity"])
-        observed = [observer_surprise(one.identity, one.block, n_identities) for one in shown]
+        observed = [observer_surprise(one.identity, np.cumsum(one.first), n_identities) for one in shown]
         return {
             "rate": lived.rates.cpu().numpy(),
+            "baseline": lived.baseline.cpu().numpy(),
             "feedback": lived.feedback.cpu().numpy(),
             "somatic": lived.somatic.cpu().numpy(),
             "surprise_process": -np.log(np.stack([one.probability for one in shown])),

@@ -19,6 +19,9 @@ class PredictionSettings(Settings):
     """How events are predicted, where network.kind is predicting."""
 
     context: int = Field(2, ge=0, le=50, description="events before the current one that the network still senses")
+    context_strength: PerAnimal = per_animal(
+        1.0, ge=0, description="of earlier events as inputs; the event itself has 1"
+    )
     feedback_gain: PerAnimal = per_animal(
         1.0, ge=0, description="of the feedback of the error as a further input of the soma; 0 = the soma sees none"
     )

@@ -135,7 +135,7 @@ def random_stream(n_animals=2, n_events=6, n_inputs=5, n_outputs=3):
     outcomes = torch.randn(n_animals, n_events, n_outputs, generator=generator, dtype=torch.float64)
     first = torch.zeros(n_animals, n_events, dtype=torch.bool)
     first[:, [0, 3]] = True
-    return Stream(inputs, outcomes, first)
+    return Stream(inputs, inputs.clone().fill_(0.5), outcomes, first)
 
 
 CHOICES = ("error", "layerwise", "fixed")

@@ -59,6 +59,9 @@ class Events:
         (event,): running speed, a.u.; None = there is no running.
     exposure : numpy.ndarray or None
         (event,) int: how often it has been met, this time included; None = counted by identity within the session.
+    starts : numpy.ndarray or None
+        (event,) bool: first events of blocks, where two blocks of one name may follow each other; None = where the
+        block changes.
     """
 
     sensed: np.ndarray
@@ -72,6 +75,7 @@ class Events:
     cue: np.ndarray | None = None
     speed: np.ndarray | None = None
     exposure: np.ndarray | None = None
+    starts: np.ndarray | None = None
 
     @property
     def targets(self) -> np.ndarray:
@@ -81,6 +85,8 @@ class Events:
     @property
     def first(self) -> np.ndarray:
         """Events without a predecessor, (event,) bool: the first of every block."""
+        if self.starts is not None:
+            return self.starts
         changes = np.ones(len(self.block), dtype=bool)
         changes[1:] = self.block[1:] != self.block[:-1]
         return changes
@@ -114,7 +120,17 @@ class Events:
             Where arrays do not fit each other or hold impossible values.
         """
         n_events = len(self.sensed)
-        for name in ("identity", "condition", "block", "position", "probability", "onset", "speed", "exposure"):
+        for name in (
+            "identity",
+            "condition",
+            "block",
+            "position",
+            "probability",
+            "onset",
+            "speed",
+            "exposure",
+            "starts",
+        ):
             value = getattr(self, name)
             if value is not None and value.shape != (n_events,):
                 raise ConfigError(f"paradigm '{kind}' gave '{name}' {value.shape}, expected ({n_events},)")
@@ -161,7 +177,13 @@ def widened(inputs: np.ndarray, context: int, n_cues: int) -> np.ndarray:
 
 
 def network_inputs(
-    events: Events, *, context: int, adaptation: float = 0.0, recovery_s: float = 1.0, alone: bool = False
+    events: Events,
+    *,
+    context: int,
+    strength: float = 1.0,
+    adaptation: float = 0.0,
+    recovery_s: float = 1.0,
+    alone: bool = False,
 ) -> np.ndarray:
     """
     What a predicting network senses at every event: the event, those before it, and the cue.
@@ -175,6 +197,8 @@ def network_inputs(
         In their order.
     context : int
         Events before the current one that the network senses.
+    strength : float
+        Of these earlier events as inputs.
     adaptation : float
         Fraction of the response to a feature of strength 1 that is lost by one event, 0 to 1.
     recovery_s : float
@@ -203,7 +227,7 @@ def network_inputs(
     for back in range(1, context + 1):
         before = np.arange(n_events) - back
         there = before >= started
-        inputs[there, back * n_features : (back + 1) * n_features] = events.sensed[before[there]]
+        inputs[there, back * n_features : (back + 1) * n_features] = strength * events.sensed[before[there]]
     if events.cue is not None:
         inputs[:, n_features * (1 + context) :] = events.cue
     return inputs

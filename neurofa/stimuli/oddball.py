@@ -28,6 +28,9 @@ def oddball(
     *,
     p_deviant: Annotated[float, Field(description="probability of the deviant")] = 0.1,
     block_events: Annotated[int, Field(ge=40, description="tones in a block")] = 400,
+    learned_block_events: Annotated[
+        int, Field(ge=10, description="tones in a block of the stream that is learned from: short blocks, more of them")
+    ] = 20,
     control_tones: Annotated[int, Field(ge=4, description="tones of the controls, equally likely")] = 10,
     separation_octaves: Annotated[
         float, Field(gt=0, description="between neighbouring tones, and between the two tones")
@@ -80,7 +83,8 @@ def oddball(
     features = np.exp(-0.5 * ((tones[:, None] - places) / tuning_octaves) ** 2)
     features = np.vstack([features, np.zeros(channels)])
     shown = BLOCKS if controls else BLOCKS[:2]
-    make = partial(_session, features, shown, block_events, p_deviant, min_standards, interval_s)
+    lengths = (block_events, min(learned_block_events, block_events))
+    make = partial(_session, features, shown, lengths, p_deviant, min_standards, interval_s)
     names = (*(f"tone_{number + 1}" for number in range(control_tones)), "silence")
     return Stimuli(
         inputs=features,
@@ -94,7 +98,7 @@ def oddball(
 def _session(
     features: np.ndarray,
     shown: tuple[str, ...],
-    n_events: int,
+    lengths: tuple[int, int],
     p_deviant: float,
     min_standards: int,
     interval_s: float,
@@ -102,10 +106,11 @@ def _session(
     session: int,
     evaluated: bool,
 ) -> Events:
-    """All blocks of one session in random order."""
-    n_tones = len(features) - 1
+    """All blocks of one session in random order, round after round where they are short."""
+    n_tones, n_events = len(features) - 1, lengths[0] if evaluated else lengths[1]
+    order = [name for _ in range(lengths[0] // n_events) for name in generator.permutation(shown)]
     parts = []
-    for name in generator.permutation(shown):
+    for name in order:
         kind = str(name).split("_")[0]
         if kind in ("oddball", "alone"):
             found = _rare(str(name), n_tones, n_events, p_deviant, min_standards, generator)
@@ -118,7 +123,8 @@ def _session(
         np.concatenate([part[number] for part in parts]) for number in range(5)
     )
     onset = np.arange(len(identity)) * interval_s
-    return Events(features[identity], identity, condition, block, position, probability, onset)
+    starts = np.arange(len(identity)) % n_events == 0
+    return Events(features[identity], identity, condition, block, position, probability, onset, starts=starts)
 
 
 def _pair(n_tones: int) -> tuple[int, int]:
