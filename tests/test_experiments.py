@@ -12,10 +12,16 @@ from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
 from neurofa.simulation import occasions, simulate
 from tests.short_protocol import write_short
 
-EXPERIMENTS = ("odor_familiarity", "t_maze_choice", "natural_movie_and_gratings")
+EXPERIMENTS = (
+    "odor_familiarity",
+    "t_maze_choice",
+    "natural_movie_and_gratings",
+    "time_versus_experience",
+    "novel_environment",
+)
 #: tables in which a control may differ: the mechanism, not what is shown, recorded or when
 MECHANISMS = {"overnight", "rule"}
-CUT = {"cohort": {"animals": 2}, "network": {"hidden": [20]}, "observation": {"repeats": 2}}
+CUT = {"cohort": {"animals": 1}, "network": {"hidden": [20]}, "observation": {"repeats": 2}}
 CUT_SCHEDULE = {"passes": 2, "pretraining_passes": 2, "burn_in_sessions": 1}
 
 
@@ -24,7 +30,7 @@ def cut_down(name: str) -> Protocol:
     values = merge(load_protocol(name).as_dict(), merge(CUT, {"schedule": CUT_SCHEDULE}))
     for group in values["groups"].values():
         group.pop("network", None)
-        if "schedule" in group:
+        if "burn_in_sessions" in group.get("schedule", {}):
             group["schedule"] = group["schedule"] | {"burn_in_sessions": 1, "passes": 2}
     return protocol_from(values)
 
@@ -68,6 +74,35 @@ def test_odours_are_smelled_daily_or_every_eight_days_and_probed_on_the_same() -
         # raised for equally long, at the pace of the group
         burn_in = [one for one in life if one.name[0] == "burn in"]
         assert burn_in[0].day == -48
+
+
+def test_families_of_time_versus_experience_differ_in_their_schedule_only() -> None:
+    protocol = load_protocol("time_versus_experience")
+    for family in ("by_day", "by_visit", "fixed"):
+        groups = [f"{family}_{pace}" for pace in ("every_4_days", "every_2_days", "daily")]
+        assert [len(learning_days(protocol, group)) for group in groups] == [6, 11, 21]
+        first, *others = (protocol.group(group).as_dict() for group in groups)
+        for other in others:
+            assert {table for table in first if first[table] != other[table]} == {"schedule"}
+        for group in groups:
+            life = occasions(protocol.group(group))
+            assert [one.day for one in life if one.number is not None] == [0, 4, 8, 12, 16, 20]
+            assert next(one.day for one in life if one.name[0] == "burn in") == -32
+    walks = {
+        family: (
+            is_on(protocol.group(f"{family}_daily").overnight.feedback_walk),  # type: ignore[attr-defined]
+            protocol.group(f"{family}_daily").rule.choices().feedback_weights,
+        )
+        for family in ("by_day", "by_visit", "fixed")
+    }
+    assert walks == {"by_day": (True, "fixed"), "by_visit": (False, "walking"), "fixed": (False, "fixed")}
+
+
+def test_a_novel_environment_was_not_seen_before_and_a_familiar_one_was() -> None:
+    protocol = load_protocol("novel_environment")
+    for group in protocol.group_names():
+        before = [one for one in occasions(protocol.group(group)) if one.day < 0]
+        assert bool(before) == group.startswith("familiar")
 
 
 def test_the_scorecard_of_a_run_has_the_measures_of_all_its_analyses(tmp_path: Path) -> None:
