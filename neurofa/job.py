@@ -111,8 +111,8 @@ def run(
         protocol = load_protocol(protocol, overrides, animals)
     check_names(protocol)
     with new_run(protocol.name, out) as folder, _told_how_to_go_on(folder):
-        store_protocol(protocol, folder)
-        _finish(folder, progress)
+        stored = store_protocol(protocol, folder)
+        _finish(folder, stored.engine.threads or os.cpu_count() or 1, progress, {})
     return Run(folder)
 
 
@@ -147,7 +147,9 @@ def resume(folder: str | os.PathLike[str], progress: Progress | None = None) -> 
         return finish_run(path, progress)
 
 
-def finish_run(folder: Path, progress: Progress | None = None, facts: Mapping[str, Any] | None = None) -> Run:
+def finish_run(
+    folder: Path, progress: Progress | None = None, facts: Mapping[str, Any] | None = None, threads: int = 0
+) -> Run:
     """
     Do whatever of a run is not there yet.
 
@@ -159,6 +161,8 @@ def finish_run(folder: Path, progress: Progress | None = None, facts: Mapping[st
         Called with steps done, steps in all, and what is going on.
     facts : mapping, optional
         Further entries of its provenance.
+    threads : int, optional
+        Threads over animals where the protocol leaves them open; 0 = one per core.
 
     Returns
     -------
@@ -168,7 +172,8 @@ def finish_run(folder: Path, progress: Progress | None = None, facts: Mapping[st
     with locked(folder):
         remove_leftovers(folder)
         if "finished" not in read_provenance(folder) or not Run(folder).report.is_file():
-            _finish(folder, progress, facts)
+            threads = read_protocol(folder).engine.threads or threads or os.cpu_count() or 1
+            _finish(folder, threads, progress, facts or {})
     return Run(folder)
 
 
@@ -182,20 +187,20 @@ def _told_how_to_go_on(folder: Path) -> Iterator[None]:
         raise
 
 
-def _finish(folder: Path, progress: Progress | None, more: Mapping[str, Any] | None = None) -> None:
+def _finish(folder: Path, threads: int, progress: Progress | None, more: Mapping[str, Any]) -> None:
     """Whatever of a run is not there yet."""
     protocol = read_protocol(folder)
     facts: dict[str, Any] = {
         "protocol": protocol.name,
         "seed": protocol.cohort.seed,
         "started": read_provenance(folder).get("started", now()),
-        "threads": protocol.engine.threads or os.cpu_count(),
+        "threads": threads,
         "engine": f"{protocol.engine.kind}, {protocol.engine.dtype}, {protocol.engine.device}",
-    } | dict(more or {})
+    } | dict(more)
     write_provenance(folder, facts)
     started = time.perf_counter()
     if not (folder / RECORDING_STORE).is_dir():
-        live(protocol, folder, progress)
+        live(protocol, folder, progress, threads)
         _tell(progress, "merging sessions")
         merge_sessions(
             protocol,

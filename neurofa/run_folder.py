@@ -83,7 +83,7 @@ def _make(path: Path, exist_ok: bool) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patient: bool = False) -> Iterator[None]:
     """
     Keep other processes out of a run folder; the lock vanishes with the process.
 
@@ -91,6 +91,8 @@ def locked(folder: Path) -> Iterator[None]:
     ----------
     folder : pathlib.Path
         The run folder.
+    patient : bool, optional
+        Whether to wait for another process to finish.
 
     Yields
     ------
@@ -105,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
     # the file stays: taking it away would let two processes hold locks of the same name
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if patient else 0)
     except Timeout:
         raise RunFolderError(f"another process works in {folder}; wait for it to finish, or stop it") from None
     except OSError as error:

@@ -279,12 +279,17 @@ def companies(shares: Iterable[Share]) -> list[Company]:
     """
     found: dict[tuple[str, int], list[Share]] = {}
     for share in shares:
-        found.setdefault((_company(share.members[0].protocol), share.position()), []).append(share)
+        found.setdefault((_company(share), share.position()), []).append(share)
     return [Company(together) for together in found.values()]
 
 
-def _company(protocol: Protocol) -> str:
+def _company(share: Share) -> str:
     """What must be equal in runs that share a tensor, besides what must be equal within one run."""
+    protocol = share.members[0].protocol
+    # lists of spikes and events are as long as the longest of all animals that are simulated together
+    lists = (
+        protocol.engine.kind == "spiking" and protocol.spiking.spike_times
+    ) or protocol.network.kind == "predicting"
     rule, observation = protocol.rule, protocol.observation
     rates = [rule.learning_rate, rule.readout_learning_rate]
     same = {
@@ -292,6 +297,7 @@ def _company(protocol: Protocol) -> str:
         "frozen": [0 in rate if isinstance(rate, tuple) else rate == 0 for rate in rates],
         # networks that live in time or spike are probed trial by trial
         "trials": [observation.kind, observation.repeats] if _by_trials(protocol) else [],
+        "apart": str(share.sessions) if lists else "",
     }
     return structure(protocol) + json.dumps(same, sort_keys=True)
 

@@ -122,7 +122,7 @@ def simulate(protocol: Protocol, *, progress: Progress | None = None) -> xr.Data
     return recording
 
 
-def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> None:
+def live(protocol: Protocol, folder: Path, progress: Progress | None = None, threads: int = 0) -> None:
     """
     Simulate all sessions that are not there yet.
 
@@ -134,6 +134,8 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
         Run folder; sessions and checkpoints are written below it.
     progress : callable, optional
         Called after every session.
+    threads : int, optional
+        Threads over animals in place of the protocol's; results do not depend on them.
 
     Raises
     ------
@@ -143,6 +145,8 @@ def live(protocol: Protocol, folder: Path, progress: Progress | None = None) -> 
         Where learning makes weights infinite in all animals; where some are left, the others are stopped, and what was
         recorded of them before is kept.
     """
+    engine = protocol.engine.model_copy(update={"threads": threads or protocol.engine.threads})
+    protocol = protocol.model_copy(update={"engine": engine})
     live_together({folder: protocol}, progress)
     shares = shares_of(protocol, folder)
     lost = {share.members[animal].name: why for share in shares for animal, why in share.stopped().items()}

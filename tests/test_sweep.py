@@ -79,6 +79,10 @@ def test_conditions_that_differ_in_numbers_share_a_tensor_and_equal_animals_are_
     recorded = conditions_of(protocol, {"record.stimuli": [5, 10]}, {})
     apart = companies(share for one in recorded for share in shares_of(one.protocol, Path(one.name)))
     assert [len(company.shares) for company in apart] == [1, 1]
+    spiking = {"engine.kind": "spiking", "spiking.spike_times": True, "rule.learning_rate": 0.01}
+    timed = conditions_of(protocol, {"overnight.feedback_walk": [0, 0.1]}, spiking)
+    apart = companies(share for one in timed for share in shares_of(one.protocol, Path(one.name)))
+    assert [len(company.shares) for company in apart] == [1, 1]
     observed = conditions_of(protocol, {"observation.repeats": [2, 3]}, {})
     same = companies(share for one in observed for share in shares_of(one.protocol, Path(one.name)))
     assert [len(company.members) for company in same] == [4]

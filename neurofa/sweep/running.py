@@ -14,16 +14,16 @@ from typing import Any
 import pandas as pd
 
 from neurofa import __version__
-from neurofa.errors import ConfigError, DivergenceError, NeurofaError, RunFolderError
-from neurofa.job import Progress, Run, finish_run
+from neurofa.errors import ConfigError, DivergenceError, RunFolderError
+from neurofa.job import Progress, Run
 from neurofa.protocol import parse_override
-from neurofa.provenance import now, read_provenance, write_aside, write_provenance
+from neurofa.provenance import now, write_aside
 from neurofa.recording import RECORDING_STORE
-from neurofa.run_folder import create_run, locked, read_protocol, remove_leftovers, store_protocol
-from neurofa.shares import SESSIONS
+from neurofa.run_folder import create_run, locked, read_protocol, store_protocol
 from neurofa.simulation import live_together
 from neurofa.sweep.combined import combine
 from neurofa.sweep.conditions import Condition, conditions_of
+from neurofa.sweep.finishing import finish_condition
 from neurofa.sweep.plan import CONDITIONS_FILE, SUMMARY_FILE, SWEEP_FILE, is_sweep, read_plan, state_of
 
 #: works through conditions: sweep folder, names of the conditions, progress
@@ -105,13 +105,13 @@ def sweep(
     Raises
     ------
     ConfigError
-        Where a condition is not possible; nothing is run then.
+        Where a condition is not possible or the scheduler cannot be used; nothing is run then.
     RunFolderError
         Where the folder holds something else, or another process works in it.
     """
     pairs = dict(overrides) if isinstance(overrides, Mapping) else dict(parse_override(text) for text in overrides)
-    conditions = conditions_of(protocol, over, pairs, animals)
     worker = _worker(scheduler)
+    conditions = conditions_of(protocol, over, pairs, animals)
     folder = _folder_of(conditions, Path(out) if out is not None else None)
     return _work(folder, worker, progress)
 
@@ -145,7 +145,11 @@ def resume_sweep(
 
 def _worker(scheduler: str | None) -> Worker:
     """Who works through the conditions."""
-    return in_process
+    if scheduler is None:
+        return in_process
+    from neurofa.sweep.cluster import on_cluster
+
+    return on_cluster(scheduler)
 
 
 def _folder_of(conditions: Sequence[Condition], out: Path | None) -> Path:
@@ -253,35 +257,3 @@ def led(progress: Progress, start: str) -> Progress:
         The same with more words.
     """
     return lambda done, total, words: progress(done, total, start + words)
-
-
-def finish_condition(path: Path, progress: Progress | None = None, facts: Mapping[str, Any] | None = None) -> None:
-    """
-    Finish one condition, or write down why it fails.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Its run folder.
-    progress : callable, optional
-        Called with steps done, steps in all, and what is going on.
-    facts : mapping, optional
-        Further entries of its provenance.
-
-    Raises
-    ------
-    RunFolderError
-        Where the folder cannot be worked in, which is no fault of the condition.
-    """
-    try:
-        finish_run(path, progress, facts)
-    except RunFolderError:
-        raise
-    except NeurofaError as error:
-        final = isinstance(error, DivergenceError)
-        with locked(path):
-            remove_leftovers(path)
-            if final:
-                shutil.rmtree(path / SESSIONS, ignore_errors=True)
-            reason = " ".join(" ".join(map(str, [error, *getattr(error, "__notes__", ())])).split())
-            write_provenance(path, read_provenance(path) | {"failed": reason, "final": final})
