@@ -305,9 +305,9 @@ def _caption(measured: xr.Dataset) -> str:
     return " ".join(
         [
             f"Every group (mean over {animals} animals) against every point of {measured.attrs['reference']}, with "
-            "simulated animals cut down to the cells, repeats and sessions recorded. Colour: distance in standard errors "
-            f"of predicting one more animal, drawn alike beyond {FURTHEST:g}; dots, and counted as met: within {MET:g}. "
-            "In tolerance: points within the tolerances that the protocol states. Rms: root mean square distance.",
+            "simulated animals cut down to the cells, repeats and sessions recorded. Colour: distance in standard "
+            f"errors of predicting one more animal, drawn alike beyond {FURTHEST:g}; dots, and counted as met: within "
+            f"{MET:g}. In tolerance: points within the tolerances that the protocol states. Rms: root mean square.",
             *explained(measured),
         ]
     )
