@@ -128,7 +128,8 @@ def cut_down(recording: xr.DataTree, curves: pd.DataFrame) -> xr.DataTree:
     mine = {"n_cells": detected.any(axis=1).sum(axis=1).max(), "n_cells_per_session": per_session.mean()}
     first = curves.iloc[0]
     share = min([1.0, *(first[name] / number for name, number in mine.items() if np.isfinite(first[name]) and number)])
-    order = np.random.default_rng(0).permutation(probe.sizes["unit"])
+    generator = np.random.default_rng(0)
+    order = generator.permutation(probe.sizes["unit"])
     chosen = {"unit": np.sort(order[: max(1, round(share * len(order)))])}
     for dim in ("repeat", "session"):
         n_recorded = first[f"n_{dim}s"]
