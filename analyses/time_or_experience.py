@@ -267,6 +267,9 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
             )
             figures.decay_curve(values, ax=ax, styles=styles)
             ax.set_xlabel(label)
+            if kind == "visits":
+                # numbers of visits are long
+                ax.locator_params(axis="x", nbins=4)
             ax.set_ylabel("- log correlation")
             ax.set_title(text.capitalize() if number == 0 else "")
             tables.append(figures.lag_table(values).assign(measure=change, against=kind))
