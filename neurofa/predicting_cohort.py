@@ -238,8 +238,10 @@ class PredictingCohort(Cohort):
         labels["exposure"] = np.stack([one.exposures() for one in shown]).astype(float)
         if self.prediction.null == "label_shuffled":
             draws = self.draws(*self.occasion, "evaluation")
-            for animal, own in enumerate(labels["condition"]):
-                draws.generator(animal, ("shuffled conditions",)).shuffle(own)
+            for animal, (own, identity) in enumerate(zip(labels["condition"], labels["identity"], strict=True)):
+                generator = draws.generator(animal, ("shuffled conditions",))
+                for one in np.unique(identity):
+                    own[identity == one] = generator.permutation(own[identity == one])
         return labels
 
 

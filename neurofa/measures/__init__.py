@@ -126,9 +126,15 @@ from neurofa.measures.prediction_error.feedback import mean_cosine as mean_cosin
 from neurofa.measures.prediction_error.feedback import random_feedback_cosine as random_feedback_cosine
 from neurofa.measures.prediction_error.hierarchy import Hierarchy as Hierarchy
 from neurofa.measures.prediction_error.hierarchy import hierarchy as hierarchy
+from neurofa.measures.prediction_error.observer import observer_surprise as observer_surprise
 from neurofa.measures.prediction_error.omission import omission_locking as omission_locking
 from neurofa.measures.prediction_error.omission import omission_ramp as omission_ramp
 from neurofa.measures.prediction_error.omission import response_latency as response_latency
+from neurofa.measures.prediction_error.session_events import SessionEvents as SessionEvents
+from neurofa.measures.prediction_error.session_events import event_names as event_names
+from neurofa.measures.prediction_error.session_events import events_group as events_group
+from neurofa.measures.prediction_error.session_events import plasticities as plasticities
+from neurofa.measures.prediction_error.session_events import session_events as session_events
 from neurofa.measures.prediction_error.signed import SignedIndices as SignedIndices
 from neurofa.measures.prediction_error.signed import classify_by_permutation as classify_by_permutation
 from neurofa.measures.prediction_error.signed import classify_by_relative_change as classify_by_relative_change
