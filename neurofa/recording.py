@@ -43,6 +43,12 @@ PROBE_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "rate of the rate network with the same weights",
         "a.u.",
     ),
+    "rate_network_correct": (
+        ("animal", "session", "stimulus"),
+        "stimulus reported correctly by the rate network with the same weights",
+        "1",
+    ),
+    "hz_per_unit": (("animal", "session"), "spikes per second per unit of a rate", "Hz"),
     "correct_in_time": (
         ("animal", "session", "stimulus"),
         "stimulus reported correctly if the output were read at that time",
@@ -117,6 +123,8 @@ OPTIONAL_VARIABLES = frozenset(
         "spike_stimulus",
         "spike_repeat",
         "rate_network_rate",
+        "rate_network_correct",
+        "hz_per_unit",
         "teaching_signal",
         "bp_signal",
         *(name for name in LEARNING_VARIABLES if name not in ("correct", "loss")),

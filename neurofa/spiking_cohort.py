@@ -124,11 +124,15 @@ class SpikingCohort(Cohort):
         shape = (len(probed), n_stimuli, n_repeats, *counts.shape[2:])
         # (animal, stimulus, repeat, unit, bin)
         binned = np.moveaxis(counts.reshape(shape), 3, 4)[:, kept].astype(np.float32)
-        expected = torch.cat(forward(self.network, stimuli).rates[1:], dim=2).cpu().numpy()[:, kept]
+        expected = forward(self.network, stimuli)
+        right = reports(expected.output, self.acceptable, threshold=self.threshold)
+        rates = torch.cat(expected.rates[1:], dim=2)
         repeats = ("animal", "stimulus", "repeat", "unit")
         found: Monitored = {
             "spike_count": ((*repeats, "spike_bin"), binned),
-            "rate_network_rate": (("animal", "stimulus", "unit"), expected),
+            "rate_network_rate": (("animal", "stimulus", "unit"), rates.cpu().numpy()[:, kept]),
+            "rate_network_correct": (("animal", "stimulus"), right.cpu().numpy()[:, kept]),
+            "hz_per_unit": (("animal",), np.full(len(probed), self.spiking.hz_per_unit)),
         }
         if self.spiking.spike_times:
             found |= _spike_times(probed, kept, n_repeats)
