@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from neurofa import NeurofaError, figures, measures
 
@@ -189,10 +190,12 @@ def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
         for group, rows in table.groupby("group", sort=False):
             mean = rows.groupby("day")["mean"].mean()
             look = styles[str(group)].line | {"marker": markers[name], "markersize": 3, "linewidth": 0.8}
-            axes[2].plot(mean.index, mean.values, **look, label=label if group == next(iter(styles)) else "_")
+            axes[2].plot(mean.index, mean.values, **look)
+        axes[2].plot([], [], markers[name], color="0.3", markersize=3, label=label)
         tables.append(table.assign(panel="c", measure=name))
     axes[2].set(xlabel="Day", ylabel="Correlation, spikes and rates", title="Agreement over days")
-    axes[2].set_ylim(top=1.002)
+    axes[2].set_ylim(top=1 + 0.02 * (1 - axes[2].get_ylim()[0]))
+    axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].legend(frameon=False, fontsize=6, loc="lower left")
     figures.panel_letters(axes)
     figures.group_legend(figure, styles)
@@ -250,7 +253,7 @@ def _draw_points(ax: Axes, spiking: xr.Dataset, styles: dict[str, figures.GroupS
     for group, look in styles.items():
         first = spiking.isel(animal=int(np.flatnonzero(spiking["group"].values == group)[0]))
         rates, spikes = first["shown_rates"].values.ravel(), first["shown_spikes"].values.ravel()
-        ax.plot(rates, spikes, ".", color=look.colour, markersize=2, alpha=0.5, markeredgewidth=0)
+        ax.plot(rates, spikes, ".", color=look.colour, markersize=3, alpha=0.4, markeredgewidth=0)
         tables.append(pd.DataFrame({"group": group, "rate_hz": rates, "spikes_hz": spikes}))
         highest = max(highest, float(np.nanmax(rates)), float(np.nanmax(spikes)))
     ax.plot([0, highest], [0, highest], color="0.3", linewidth=0.7, zorder=0)

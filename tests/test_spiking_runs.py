@@ -47,7 +47,7 @@ def test_a_recording_in_spikes_has_counts_and_rates(recording):
     np.testing.assert_allclose(probe["true_rate"], probe["rate"].mean("repeat") / 50, rtol=1e-4, atol=1e-6)
     assert "spiking on Brian2 " in recording.attrs["engines"]
     assert "numpy" in recording.attrs["engines"]
-    assert "probed in spikes" in recording.attrs["engines"]
+    assert "probed: spiking on Brian2" in recording.attrs["engines"]
     assert "brian2" not in sys.modules
 
 
