@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 #: what stands in a chunk's name besides the architecture: raised when the code of the network changes
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)

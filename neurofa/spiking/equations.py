@@ -6,9 +6,10 @@ serve unchanged: all scaling is in the synapse, ``weight / (rho tau_s)`` per spi
 
 Learning is the three-factor rule of event-driven random backpropagation (Neftci et al. 2017,
 10.3389/fnins.2017.00324): at every presynaptic spike the weight changes by rate * apical signal * slope. In expectation
-over a trial this is the rate rule. A pathway that learns reads only what no synaptic pathway writes in the same time
-step: the slope is that of a smoothed copy of the activation. Were it that of the activation itself, targets of the
-code would disagree: numpy first adds all spikes of a step and then learns, C++ goes from synapse to synapse.
+over a trial this is the rate rule. What synapses read when they learn is what no synapse writes in the same time step:
+values that are worked out once per step (which is faster, too) from a smoothed copy of the activation. Were it the
+slope of the activation itself, targets of the code would disagree: numpy first adds all spikes of a step and then
+learns, C++ goes from synapse to synapse.
 
 Homeostasis moves the threshold of a unit by how much more it is active, that is driven above it, than it should be.
 """
@@ -17,6 +18,8 @@ from neurofa.spiking.architecture import Architecture
 
 #: spikes per second of an error unit for an error of 1 grow to at most this many times rho_e
 _LARGEST_ERROR = 100
+#: worked out once per time step, before anything else
+_ONCE = "1 (constant over dt)\n"
 _MEMBRANE = "dv/dt = (J0 + kJ*{drive} - v)/tau_m + sigma*sqrt(2/tau_m)*xi : 1\ndI/dt = -I/tau_s : 1\na = I + b : 1\n"
 
 
@@ -64,12 +67,8 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
     slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
     model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\nplasticity : 1\n"
     model += "U : 1\n" if architecture.error == "graded" else "dU/dt = -U/tau_u : 1\n"
-    model += "sent_up = slope*U : 1\ndelta = gain*sent_up : 1\n"
-    model += (
-        "db/dt = bias_rate*gate(t)*plasticity*delta : 1\nbias_rate : Hz (shared)\n"
-        if architecture.biases
-        else "b : 1\n"
-    )
+    model += f"sent_up = slope*U : 1\ndelta = gain*sent_up : 1\nlearning = gate(t)*plasticity*delta : {_ONCE}"
+    model += _bias(architecture)
     if architecture.homeostasis:
         model = model.replace("a = I + b :", "a = I + b - moved :")
         model += "dmoved/dt = regulation*gate(t)*(int(smoothed > shift) - fraction) : 1\n"
@@ -96,9 +95,9 @@ def output(architecture: Architecture) -> dict[str, str]:
     model = _MEMBRANE.format(drive="(a + baseline)") + "n : 1\nbaseline : 1 (shared)\n"
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
-    model += "dr/dt = -r/tau_e : 1\nerr = gate(t)*(target(t, i) + baseline - r) : 1\n"
-    model += f"teach = {'err' if architecture.teaches_error else 'gate(t)*teaching(t, i)'} : 1\n"
-    model += "db/dt = bias_rate*bound(t)*err : 1\nbias_rate : Hz (shared)\n" if architecture.biases else "b : 1\n"
+    model += f"dr/dt = -r/tau_e : 1\nerr = gate(t)*(target(t, i) + baseline - r) : {_ONCE}"
+    model += f"teach = {'err' if architecture.teaches_error else 'gate(t)*teaching(t, i)'} : {_ONCE}"
+    model += f"learning = bound(t)*err : {_ONCE}{_bias(architecture)}"
     model += _error_units(architecture, "teach")
     return _neurons(model, "v -= 1; n += 1; r += 1/(rho*tau_e)")
 
@@ -123,9 +122,7 @@ def forward(architecture: Architecture, number: int) -> tuple[str, dict[str, str
     spikes = {"pre": f"I_post += {sign}w/(rho*tau_s)"}
     if not architecture.learns:
         return "w : 1", spikes, {}
-    readout = number == architecture.n_hidden
-    signal = "bound(t)*err_post" if readout else "gate(t)*plasticity_post*delta_post"
-    spikes["learn"] = f"w += rate*{sign}{signal}"
+    spikes["pre"] += f"\nw += rate*{sign}learning_post"
     model, events = "w : 1\nrate : 1 (shared)\n", {}
     kind = architecture.fed_back(number - 1) if number > 0 else ""
     if kind.startswith(("transpose", "sign")):
@@ -208,6 +205,11 @@ def source(architecture: Architecture, layer: int) -> str:
         return "teach"
     # folded weights hold the gain already
     return "sent_up" if architecture.fed_back(layer) == "transpose" else "delta"
+
+
+def _bias(architecture: Architecture) -> str:
+    """Bias of a unit: it learns like the weight of an input that is always 1."""
+    return "db/dt = bias_rate*learning : 1\nbias_rate : Hz (shared)\n" if architecture.biases else "b : 1\n"
 
 
 def _error_units(architecture: Architecture, signal: str) -> str:
