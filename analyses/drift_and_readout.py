@@ -35,6 +35,10 @@ OF_ANIMALS = {
     "adapting_decoding_error": ("error of the online learning readout / of guessing the mean", "1"),
     "adapting_decoding_error_null": ("the same for random drift of equal size", "1"),
     "cells_in_all_sessions": ("cells detected in all sessions", "1"),
+    "fraction_always_in_top_10_percent": ("cells among the tenth most important for the decoder in every session", "1"),
+    "fraction_always_in_top_10_percent_chance": ("the same by chance", "1"),
+    "fraction_always_in_top_50_percent": ("cells among the half most important for the decoder in every session", "1"),
+    "fraction_always_in_top_50_percent_chance": ("the same by chance", "1"),
 }
 #: coordinates of stimuli that say on which way a position lies, the first that is there
 WAYS = ("choice", "direction")
@@ -125,7 +129,7 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
     found["linear_decoding_error"] = decoders.error / guess
     whole = {name: _placed(np.asarray(each), maps.session, probe.sizes["session"]) for name, each in found.items()}
     adapting = measures.adapting_readout(scaled, targets, maps.day, rng, N_NULL)
-    level = _mean(guess)
+    level, importance = _mean(guess), measures.decoder_importance(scaled, targets)
     numbers = (
         _mean(np.diag(decoders.error)) / level,
         _mean(decoders.error_concatenated) / level,
@@ -135,6 +139,7 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
         _least(adapting.error) / level,
         _mean(adapting.error_null) / level,
         float(decoders.n_units),
+        *(number for part in (0.1, 0.5) for number in measures.always_important(importance, part)[:2]),
     )
     return whole | dict(zip(OF_ANIMALS, numbers, strict=True))
 

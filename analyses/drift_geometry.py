@@ -33,6 +33,7 @@ OF_HALVES = {
         "degrees",
     ),
     "mean_squared_displacement_noise_corrected": ("mean squared displacement per unit, noise-corrected", "rate^2"),
+    "drift_dimensions_noise_corrected": ("dimensions of drift, noise-corrected", "1"),
 }
 OF_REPEATS = {
     "drift_in_variational_space": ("share of drift in the space of trial-to-trial variation", "1"),
@@ -40,11 +41,14 @@ OF_REPEATS = {
     "variational_space_overlap": ("overlap of the spaces of two sessions", "1"),
     "variational_space_overlap_chance": ("its level of chance", "1"),
     "representational_drift_index": ("representational drift index", "1"),
+    "session_classifier_accuracy": ("accuracy of telling two sessions apart by single responses", "1"),
 }
 OF_SESSIONS = {
     "participation_ratio": ("dimensions of trial-to-trial variation", "1"),
     "participation_ratio_per_cell": ("dimensions of trial-to-trial variation per cell", "1"),
     "variance_in_variational_space": ("variance in the variational space", "1"),
+    "session_classifier_accuracy_first_second_half": ("the same of the halves of a session", "1"),
+    "session_classifier_accuracy_even_odd": ("the same of every second repeat of a session", "1"),
 }
 OF_COMPONENTS = {
     "drift_along_component": ("|drift along component| / |drift|", "1"),
@@ -53,6 +57,7 @@ OF_COMPONENTS = {
 OF_FITS = {
     "diffusion_exponent": ("exponent of the mean squared displacement", "1"),
     "diffusion_constant": ("diffusion constant per unit", "rate^2 / day^exponent"),
+    "angle_growth_deg_per_day": ("growth of the angle between responses to the same stimulus", "degrees / day"),
 }
 #: measures whose entry [i, j] is not that of [j, i]
 DIRECTED = {"drift_magnitude_relative", "drift_magnitude_relative_noise_corrected", *OF_COMPONENTS}
@@ -71,6 +76,8 @@ SPACES = {
     "variational_space_overlap": ("Overlap of spaces", r"$\Gamma$"),
     "angle_between_drift_vectors": ("Drift of two stimuli", "Angle (degrees)"),
     "angle_between_drift_vectors_noise_corrected": ("Drift of two stimuli,\nnoise-corrected", "Angle (degrees)"),
+    "drift_dimensions_noise_corrected": ("Dimensions of drift,\nnoise-corrected", "Participation ratio"),
+    "session_classifier_accuracy": ("Two sessions told apart\nby single responses", "Accuracy"),
 }
 STEPS = {
     "drift_magnitude_relative": ("Size of drift", "|drift| / |response|"),
@@ -87,6 +94,7 @@ CHANCES = {
     "variational_space_overlap": "variational_space_overlap_chance",
     "angle_between_drift_vectors": 90.0,
     "angle_between_drift_vectors_noise_corrected": 90.0,
+    "session_classifier_accuracy": 0.5,
 }
 #: figure to its panels and what its caption says first
 FIGURES = {
@@ -99,8 +107,8 @@ FIGURES = {
     "spaces": (
         SPACES,
         "Where drift goes: its share in the space of trial-to-trial variation of the earlier session (noise of the "
-        "means lies there by its nature), overlap of these spaces, and coordination, the angle between the drift of "
-        "two stimuli (90: none).",
+        "means lies there by its nature), overlap of these spaces, coordination, the angle between the drift of two "
+        "stimuli (90: none), dimensions of the drift of all stimuli, and how well single responses tell the session.",
     ),
     "steps": (
         STEPS,
@@ -179,6 +187,7 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
             maps.halves
         ),
         "mean_squared_displacement_noise_corrected": measures.mean_squared_displacement_noise_corrected(maps.halves),
+        "drift_dimensions_noise_corrected": measures.drift_dimensions_noise_corrected(maps.halves),
     }
     spaces = measures.compare_variational_spaces(repeats.responses)
     found |= {
@@ -190,17 +199,20 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
     found["representational_drift_index"] = measures.representational_drift_index(
         repeats.responses, np.random.default_rng(0), reliability=RELIABILITY, duration=repeats.duration
     ).index
+    told = measures.session_classifiers(repeats.responses)
+    found["session_classifier_accuracy"] = told.between
     along = measures.drift_along_components(repeats.responses, N_COMPONENTS)
     found["drift_along_component"] = along.size.transpose(2, 0, 1)
     found["drift_angle_to_component_deg"] = along.angle_deg.transpose(2, 0, 1)
     whole = {name: _placed(matrix, maps.session, probe.sizes["session"]) for name, matrix in found.items()}
-    within = measures.variation_within_sessions(repeats.responses)
+    within = (*measures.variation_within_sessions(repeats.responses), told.halves, told.even_odd)
     for name, values in zip(OF_SESSIONS, within, strict=True):
         whole[name] = np.full(probe.sizes["session"], np.nan)
         whole[name][maps.session] = values
     curve = measures.mean_by_lag(found["mean_squared_displacement_noise_corrected"], maps.day)
     fit = measures.fit_diffusion(curve.lag, curve.mean)
-    return whole | {"diffusion_exponent": fit.exponent, "diffusion_constant": fit.diffusion_constant}
+    growth = measures.growth_per_day(found["angle_between_population_vectors_deg"], maps.day)
+    return whole | dict(zip(OF_FITS, (fit.exponent, fit.diffusion_constant, growth), strict=True))
 
 
 def _placed(matrix: np.ndarray, sessions: np.ndarray, n_sessions: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Synthetic animals whose drift is known, and how far every measure is from the truth.
 
 ``python -m tests.recovery docs/recovery_of_drift.png`` measures the whole grid and draws the figure: the bias of the
-measures that are corrected for the noise of the trials, and of the raw ones beside them.
+measures that are corrected for the noise of the trials, and of the raw ones beside them. A table that is named after
+the figure takes up the numbers; where it is there, it is drawn and nothing is measured.
 """
 
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from neurofa import measures
+from neurofa import figures, measures
 
 DAY = 2.0 * np.arange(6)
 N_STIMULI = 40
@@ -24,11 +27,17 @@ REPEATS = (3, 5, 10, 50)
 
 @dataclass(frozen=True)
 class Animal:
-    """True maps (session, stimulus, unit), NaN where a cell was not detected, and maps of the halves of the repeats."""
+    """
+    An animal whose drift is known.
+
+    True maps (session, stimulus, unit), NaN where a cell was not detected; maps of the halves of the repeats, and of
+    all; directions (direction, unit) of the space that drift in a subspace is confined to.
+    """
 
     true: np.ndarray
     halves: np.ndarray
     whole: np.ndarray
+    axes: np.ndarray
     day: np.ndarray = field(default_factory=lambda: DAY)
 
 
@@ -56,12 +65,17 @@ def random_walk(rng: np.random.Generator, n_units: int, memory_per_day: float = 
     return 3 + 0.7 * rng.standard_normal(n_units) + np.stack(values)
 
 
-def in_subspace(rng: np.random.Generator, n_units: int, n_axes: int = 5) -> np.ndarray:
+def known_axes(n_units: int, n_axes: int = 5) -> np.ndarray:
+    """Orthonormal directions (direction, unit), the same for all animals of a size."""
+    return np.linalg.qr(np.random.default_rng(n_units).standard_normal((n_units, n_axes)))[0].T
+
+
+def in_subspace(rng: np.random.Generator, n_units: int) -> np.ndarray:
     """Steps of the population vectors within a few known directions only."""
-    axes = np.linalg.qr(rng.standard_normal((n_units, n_axes)))[0]
-    steps = rng.standard_normal((len(DAY), N_STIMULI, n_axes)) * 0.4 * np.sqrt(n_units / n_axes)
+    axes = known_axes(n_units)
+    steps = rng.standard_normal((len(DAY), N_STIMULI, len(axes))) * 0.4 * np.sqrt(n_units / len(axes))
     steps[0] = 0
-    return still(rng, n_units) + np.cumsum(steps, axis=0) @ axes.T
+    return still(rng, n_units) + np.cumsum(steps, axis=0) @ axes
 
 
 def global_gain(rng: np.random.Generator, n_units: int) -> np.ndarray:
@@ -109,46 +123,53 @@ def observe(rng: np.random.Generator, true: np.ndarray, signal_to_noise: float, 
     sd = np.sqrt(1 / (signal_to_noise * np.array([first, second])))
     halves = true + sd[:, None, None, None] * rng.standard_normal((2, *true.shape))
     whole = (first * halves[0] + second * halves[1]) / n_repeats
-    return Animal(true, halves, whole)
+    return Animal(true, halves, whole, known_axes(true.shape[2]))
 
 
-#: corrected measure to (of the truth, corrected, raw); all give (session, session)
-Measure = Callable[[np.ndarray], np.ndarray]
+#: of maps, and of halves corrected for noise; both also take the known axes and give (session, session)
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def similarity(name: str) -> tuple[Measure, Measure]:
+    """A similarity that is corrected by its ceiling."""
+    measure = getattr(measures, name)
+    own = getattr(measures, f"{name}_noise_corrected", None)
+    corrected = own or (lambda halves: measures.correct_for_noise(measure, halves))
+    return (lambda maps, axes: measure(maps)), (lambda halves, axes: corrected(halves))
+
+
+def part_of(name: str) -> tuple[Measure, Measure]:
+    """One part of the split into gain and turn."""
+    return (
+        lambda maps, axes: getattr(measures.gain_and_turn(maps), name),
+        lambda halves, axes: getattr(measures.gain_and_turn_noise_corrected(halves), name),
+    )
+
+
 MEASURES: dict[str, tuple[Measure, Measure]] = {
-    "population-vector correlation": (
-        measures.population_vector_correlation,
-        measures.population_vector_correlation_noise_corrected,
-    ),
-    "tuning-curve correlation": (
-        measures.tuning_curve_correlation,
-        measures.tuning_curve_correlation_noise_corrected,
-    ),
-    "ensemble-rate correlation": (
-        measures.ensemble_rate_correlation,
-        measures.ensemble_rate_correlation_noise_corrected,
-    ),
-    "similarity-matrix correlation": (
-        measures.representational_similarity_correlation,
-        lambda halves: measures.correct_for_noise(measures.representational_similarity_correlation, halves),
-    ),
-    "linear CKA": (
-        measures.linear_cka,
-        lambda halves: measures.correct_for_noise(measures.linear_cka, halves),
-    ),
-    "drift magnitude": (measures.drift_magnitude, measures.drift_magnitude_noise_corrected),
-    "mean squared displacement": (
-        measures.mean_squared_displacement,
-        measures.mean_squared_displacement_noise_corrected,
-    ),
-    "gain": (
-        lambda maps: measures.gain_and_turn(maps).gain,
-        lambda halves: measures.gain_and_turn_noise_corrected(halves).gain,
-    ),
-    "energy of turning": (
-        lambda maps: measures.gain_and_turn(maps).energy_of_turn,
-        lambda halves: measures.gain_and_turn_noise_corrected(halves).energy_of_turn,
+    "population vector": similarity("population_vector_correlation"),
+    "tuning curve": similarity("tuning_curve_correlation"),
+    "ensemble rate": similarity("ensemble_rate_correlation"),
+    "similarity matrix": similarity("representational_similarity_correlation"),
+    "linear CKA": similarity("linear_cka"),
+    "drift magnitude": similarity("drift_magnitude"),
+    "mean squared displacement": similarity("mean_squared_displacement"),
+    "gain": part_of("gain"),
+    "energy of gain": part_of("energy_of_gain"),
+    "energy of turning": part_of("energy_of_turn"),
+    "share in a known space": (
+        lambda maps, axes: measures.readout_fraction(maps, axes).readout,
+        lambda halves, axes: measures.readout_fraction(halves.mean(axis=0), axes, halves).readout,
     ),
 }
+#: measures that have no value where nothing drifts: noise over noise
+NEEDS_DRIFT = {"share in a known space": ("no drift", "cell turnover")}
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean of what is finite; NaN where nothing is."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
 
 
 def biases(
@@ -161,13 +182,16 @@ def biases(
         rng = np.random.default_rng([seed, animal, n_units, n_repeats, int(10 * signal_to_noise)])
         seen = observe(rng, SCENARIOS[scenario](rng, n_units), signal_to_noise, n_repeats)
         for name, (measure, corrected) in MEASURES.items():
+            if scenario in NEEDS_DRIFT.get(name, ()):
+                continue
             truth, found, raw = (
-                each[pairs] for each in (measure(seen.true), corrected(seen.halves), measure(seen.whole))
+                each(maps, seen.axes)[pairs]
+                for each, maps in ((measure, seen.true), (corrected, seen.halves), (measure, seen.whole))
             )
-            errors[name].append(
-                (float(np.nanmean(found - truth)), float(np.nanmean(raw - truth)), int(np.isnan(found).sum()))
-            )
+            errors[name].append((mean(found - truth), mean(raw - truth), int(np.isnan(found).sum())))
     for name, found in errors.items():
+        if not found:
+            continue
         corrected_bias, raw_bias, undefined = np.array(found).T
         yield {
             "scenario": scenario,
@@ -175,9 +199,9 @@ def biases(
             "n_units": n_units,
             "n_repeats": n_repeats,
             "measure": name,
-            "corrected": corrected_bias.mean(),
-            "corrected_sem": corrected_bias.std(ddof=1) / np.sqrt(len(found)),
-            "raw": raw_bias.mean(),
+            "corrected": mean(corrected_bias),
+            "corrected_sem": float(np.nanstd(corrected_bias, ddof=1) / np.sqrt(len(found))),
+            "raw": mean(raw_bias),
             "undefined": int(undefined.sum()),
         }
 
@@ -190,7 +214,64 @@ def grid(
     return pd.DataFrame([row for condition in conditions for row in biases(*condition, n_animals=n_animals)])
 
 
+#: bias that a corrected measure may have in its range of validity
+ALLOWED = 0.03
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Biases of all conditions: one panel per kind of drift, raw beside corrected, one dot per condition."""
+    names, rng = list(MEASURES), np.random.default_rng(0)
+    with figures.style():
+        figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 168, 4, 2, len(SCENARIOS) + 1)
+        for ax, scenario in zip(axes, SCENARIOS, strict=False):
+            rows = table[table["scenario"] == scenario]
+            ax.axhspan(-ALLOWED, ALLOWED, color="0.9", linewidth=0)
+            for kind, shift, colour in (("raw", -0.18, "0.55"), ("corrected", 0.18, figures.PALETTE[0])):
+                place = rows["measure"].map(names.index) + shift + rng.uniform(-0.1, 0.1, len(rows))
+                ax.plot(place, rows[kind], ".", markersize=1.8, color=colour)
+            ax.set_yscale("symlog", linthresh=ALLOWED, linscale=0.8)
+            ax.set_ylim(-3, 10)
+            ax.set_yticks([-1, -0.1, -ALLOWED, 0, ALLOWED, 0.1, 1], ["-1", "-0.1", "", "0", "", "0.1", "1"])
+            ax.minorticks_off()
+            ax.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names], rotation=90, fontsize=5)
+            ax.set_title(scenario.capitalize())
+            ax.set_ylabel("Bias")
+        _draw_noise(axes[-1], table)
+        figures.panel_letters(axes)
+        looks = {"raw": figures.GroupStyle("0.55"), "corrected": figures.GroupStyle(figures.PALETTE[0])}
+        figures.group_legend(figure, looks)
+    return figure
+
+
+def _draw_noise(ax: Axes, table: pd.DataFrame) -> None:
+    """Bias of the population-vector correlation of rotating animals against the noise of the mean of all repeats."""
+    rows = table[(table["scenario"] == "rotation") & (table["measure"] == "population vector")]
+    ax.axhspan(-ALLOWED, ALLOWED, color="0.9", linewidth=0)
+    for kind, colour in (("raw", "0.55"), ("corrected", figures.PALETTE[0])):
+        for number, (_, part) in enumerate(rows.groupby("n_units")):
+            ax.plot(
+                part["signal_to_noise"] * part["n_repeats"],
+                part[kind],
+                figures.marker_of(number),
+                markersize=2.5,
+                color=colour,
+            )
+    ax.set_xscale("log")
+    ax.set_xlabel("Signal to noise x repeats")
+    ax.set_ylabel("Bias")
+    ax.set_title("Population vector, rotation")
+
+
+def main(figure: Path, numbers: Path | None = None) -> None:
+    """Measure the grid, or read what was measured, and draw it."""
+    if numbers is not None and numbers.is_file():
+        table = pd.read_csv(numbers)
+    else:
+        table = grid()
+        if numbers is not None:
+            table.to_csv(numbers, index=False, float_format="%.5f")
+    draw(table).savefig(figure, dpi=170)
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    table = grid()
-    table.to_csv(target.with_suffix(".csv"), index=False, float_format="%.5f")
+    main(*map(Path, sys.argv[1:3]))

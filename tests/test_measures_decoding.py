@@ -173,3 +173,21 @@ def test_wrong_shapes_are_refused() -> None:
         measures.cross_day_decoding(rates)
     with pytest.raises(RecordingError, match="no variable"):
         measures.cross_day_decoding_of_animal(xr.Dataset(), 0)
+
+
+def test_nearest_maps_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import accuracy_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    rng = np.random.default_rng(11)
+    rates = (
+        rng.gamma(2.0, 1.0, (1, 8, 1, 20))
+        + rng.standard_normal((3, 8, 1, 20))
+        + 0.8 * rng.standard_normal((3, 8, 5, 20))
+    )
+    found = measures.cross_day_decoding(rates).accuracy
+    for i, j in ((0, 1), (1, 0), (2, 1)):
+        model = KNeighborsClassifier(1, metric="correlation").fit(rates[i].mean(axis=1), np.arange(8))
+        expected = accuracy_score(np.repeat(np.arange(8), 5), model.predict(rates[j].reshape(-1, 20)))
+        assert found[i, j] == pytest.approx(expected, abs=1e-12)
+        assert 0.2 < expected < 1

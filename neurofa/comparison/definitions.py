@@ -30,6 +30,13 @@ MEASURED_DEFINITIONS = {
         "selectivity_of_mean_rates",
     ),
     "kurtosis_of_selectivity_change": "selectivity_of_mean_rates",
+    "angle_growth_deg_per_day": "angle_growth_deg_per_day",
+    **dict.fromkeys(
+        [f"session_classifier_accuracy{part}" for part in ("", "_first_second_half", "_even_odd")],
+        "nearest_mean_of_the_other_repeats",
+    ),
+    "fraction_always_in_top_10_percent": "importance_for_a_ridge_decoder",
+    "fraction_always_in_top_50_percent": "importance_for_a_ridge_decoder",
 }
 
 #: measures whose points are counted, where a recorded run is the reference: those of the curves that ship

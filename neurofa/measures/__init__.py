@@ -19,6 +19,8 @@ from neurofa.measures.coordination import (
     angle_between_drift_vectors_deg_noise_corrected as angle_between_drift_vectors_deg_noise_corrected,
 )
 from neurofa.measures.coordination import drift_along_components as drift_along_components
+from neurofa.measures.coordination import drift_dimensions as drift_dimensions
+from neurofa.measures.coordination import drift_dimensions_noise_corrected as drift_dimensions_noise_corrected
 from neurofa.measures.coordination import variation_within_sessions as variation_within_sessions
 from neurofa.measures.courses import MONITORS as MONITORS
 from neurofa.measures.courses import courses_of_learning as courses_of_learning
@@ -70,6 +72,9 @@ from neurofa.measures.geometry import drift_magnitude as drift_magnitude
 from neurofa.measures.geometry import drift_magnitude_noise_corrected as drift_magnitude_noise_corrected
 from neurofa.measures.geometry import drift_vectors as drift_vectors
 from neurofa.measures.geometry import linear_cka as linear_cka
+from neurofa.measures.importance import AlwaysImportant as AlwaysImportant
+from neurofa.measures.importance import always_important as always_important
+from neurofa.measures.importance import decoder_importance as decoder_importance
 from neurofa.measures.information import BinnedInformation as BinnedInformation
 from neurofa.measures.information import LinearReadout as LinearReadout
 from neurofa.measures.information import best_linear_readout as best_linear_readout
@@ -93,6 +98,9 @@ from neurofa.measures.noise_corrected import (
 from neurofa.measures.noise_corrected import (
     tuning_curve_correlation_noise_corrected as tuning_curve_correlation_noise_corrected,
 )
+from neurofa.measures.nulls_of_pairs import null_of_coordination as null_of_coordination
+from neurofa.measures.nulls_of_pairs import null_of_drift_index as null_of_drift_index
+from neurofa.measures.nulls_of_pairs import null_of_pair as null_of_pair
 from neurofa.measures.ordinal import DayDecoding as DayDecoding
 from neurofa.measures.ordinal import OrdinalDecoding as OrdinalDecoding
 from neurofa.measures.ordinal import decode_day as decode_day
@@ -167,6 +175,9 @@ from neurofa.measures.repeats import session_repeats as session_repeats
 from neurofa.measures.selective_units import SelectivityChanges as SelectivityChanges
 from neurofa.measures.selective_units import selectivity as selectivity
 from neurofa.measures.selective_units import selectivity_changes as selectivity_changes
+from neurofa.measures.session_classifiers import SessionClassifiers as SessionClassifiers
+from neurofa.measures.session_classifiers import growth_per_day as growth_per_day
+from neurofa.measures.session_classifiers import session_classifiers as session_classifiers
 from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag

@@ -1,0 +1,154 @@
+"""Whether responses to the same stimulus tell in which session they were made: classifiers of sessions."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from neurofa.measures.kernels import Bools, Floats
+from neurofa.measures.pairs import mean_of_defined
+from neurofa.measures.repeats import Repeats, mask_repeats
+from neurofa.measures.statistics import mean_by_lag
+
+
+class SessionClassifiers(NamedTuple):
+    """
+    Accuracy of telling sessions, or parts of one, apart by single responses to a stimulus: means over stimuli.
+
+    Attributes
+    ----------
+    between : (session, session), 0 to 1
+        Between two sessions; 0.5 where nothing but noise differs, NaN of a session with itself.
+    halves : (session,), 0 to 1
+        Between the earlier and the later repeats of a session: change within it.
+    even_odd : (session,), 0 to 1
+        Between every second repeat and the others: nothing to be told, 0.5.
+    """
+
+    between: Floats
+    halves: Floats
+    even_odd: Floats
+
+
+def session_classifiers(responses: ArrayLike) -> SessionClassifiers:
+    """
+    Tell sessions apart by single responses to one stimulus, repeats left out in turn.
+
+    The class whose mean response is nearer. One repeat of each session is left out in turn, the means are those of the
+    others, so that both classes have equally many and 0.5 is the level of chance; n is the smaller of both numbers of
+    repeats, the first n of each count. The authors fit a support vector machine for each stimulus instead, and keep
+    the level of chance of unequal folds, which is below 0.5: compare within this measure, not with their numbers.
+
+    Parameters
+    ----------
+    responses : (session, stimulus, repeat, unit), Hz or a.u.
+        Gaps: a pair uses the units of both; whole repeats that are missing are left out, and stimuli with fewer than
+        two repeats in one of the two.
+
+    Returns
+    -------
+    SessionClassifiers
+        NaN where no stimulus is left.
+
+    Raises
+    ------
+    ShapeError
+        Unless there are four dimensions, and gaps are whole units of a session or whole repeats of a stimulus.
+
+    References
+    ----------
+    Aitken et al. 2022, PLoS Computational Biology 18:e1010716, doi 10.1371/journal.pcbi.1010716.
+    """
+    repeats = mask_repeats(responses)
+    n = len(repeats.values)
+    between, halves, even_odd = np.full((n, n), np.nan), np.full(n, np.nan), np.full(n, np.nan)
+    order = [_first_shown(repeats, session) for session in range(n)]
+    for i in range(n):
+        values, count = order[i]
+        own = values[..., repeats.units[i]]
+        middle = count // 2
+        place = np.arange(values.shape[1])
+        late = np.minimum(place + middle[:, None], values.shape[1] - 1)
+        later = np.take_along_axis(own, late[:, :, None], axis=1)
+        halves[i] = _accuracy(own, later, middle)
+        even_odd[i] = _accuracy(own[:, ::2], own[:, 1::2], middle)
+        for j in range(i + 1, n):
+            units = repeats.units[i] & repeats.units[j]
+            if units.any():
+                a, b = (one[0] if units.all() else one[0][..., units] for one in (order[i], order[j]))
+                between[i, j] = between[j, i] = _accuracy(a, b, np.minimum(count, order[j][1]))
+    return SessionClassifiers(between, halves, even_odd)
+
+
+def _first_shown(repeats: Repeats, session: int) -> tuple[Floats, np.ndarray]:
+    """Responses (stimulus, repeat, unit) of a session, those that are there first, and their number."""
+    shown: Bools = repeats.weights[session] > 0
+    first = np.argsort(~shown, axis=1, kind="stable")
+    return np.take_along_axis(repeats.values[session], first[:, :, None], axis=1), shown.sum(axis=1)
+
+
+def _accuracy(a: Floats, b: Floats, n: np.ndarray) -> float:
+    """Mean over stimuli of the accuracy on left-out pairs; of a, b (stimulus, repeat, unit) n repeats count."""
+    most = int(n.max(initial=0))
+    if most < 2 or not a.shape[2]:
+        return float("nan")
+    used = (np.arange(most) < n[:, None]).astype(np.float64)
+    a, b = a[:, :most], b[:, :most]
+    rest = np.maximum(n - 1, 1)[:, None]
+    # products of the left-out responses with the sums of each class, over those that count
+    sum_a, sum_b = (np.einsum("kr,krn->kn", used, one, optimize=True) for one in (a, b))
+    a_a, b_b, a_b = (np.einsum("krn,krn->kr", x, y) for x, y in ((a, a), (b, b), (a, b)))
+    a_with_a, a_with_b, b_with_a, b_with_b = (
+        np.einsum("krn,kn->kr", x, total, optimize=True) for x in (a, b) for total in (sum_a, sum_b)
+    )
+    power_a = ((sum_a**2).sum(axis=1)[:, None] - 2 * a_with_a + a_a) / rest**2
+    power_b = ((sum_b**2).sum(axis=1)[:, None] - 2 * b_with_b + b_b) / rest**2
+    middle = (power_a - power_b) / 2
+    scores = [
+        (a_with_a - a_a) / rest - (a_with_b - a_b) / rest - middle,
+        -((b_with_a - a_b) / rest - (b_with_b - b_b) / rest - middle),
+    ]
+    size = 1e-12 * (np.abs(power_a) + np.abs(power_b) + a_a + b_b)
+    right = [np.where(np.abs(score) <= size, 0.5, score > 0) for score in scores]
+    accuracy = ((right[0] + right[1]) / 2 * used).sum(axis=1) / np.maximum(n, 1)
+    return float(mean_of_defined(accuracy, n >= 2))
+
+
+def growth_per_day(matrix: ArrayLike, day: ArrayLike) -> float:
+    """
+    Slope of a measure against the days between two sessions, for example of an angle.
+
+    Least squares over the means of all pairs of equal lag, each lag weighing the same.
+
+    Parameters
+    ----------
+    matrix : (session, session)
+        A measure, as in `mean_by_lag`: the earlier session's row is used.
+    day : (session,), days
+        When the sessions were; NaN for sessions that were not.
+
+    Returns
+    -------
+    float
+        In units of the measure per day; NaN with fewer than two lags. Noise of the trials that is the same in all
+        sessions adds to the level and not to the slope of what is linear in it.
+
+    Raises
+    ------
+    ShapeError
+        Unless the matrix is square and has one day per session.
+
+    References
+    ----------
+    Aitken et al. 2022, doi 10.1371/journal.pcbi.1010716 (growth of the angle per day).
+
+    Examples
+    --------
+    >>> growth_per_day([[0, 40, 44], [40, 0, 42], [44, 42, 0]], [0, 2, 4])
+    1.5
+    """
+    curve = mean_by_lag(matrix, day)
+    if len(curve.lag) < 2:
+        return float("nan")
+    deviation = curve.lag - curve.lag.mean()
+    return float((deviation @ curve.mean) / (deviation @ deviation))
