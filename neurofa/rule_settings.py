@@ -271,6 +271,8 @@ def why_noise_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
 def _why_matching_illegal(rule: RuleSettings, network: NetworkSettings) -> str:
     """Reason why similarity matching does not go with a network; empty where all is well."""
     start = "rule similarity_matching "
+    if network.kind != "feedforward":
+        return f"{start}is for feedforward networks; set network.kind to feedforward, got {network.kind}"
     if network.activation != "relu":
         return f"{start}has rates that are not negative; set network.activation to relu, got {network.activation}"
     if is_on(network.active_fraction):

@@ -1,5 +1,8 @@
 """Mechanism scorecard: distances in standard errors against closed forms, calibration, equal sizes, what is said."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,6 +111,37 @@ def test_animals_are_cut_down_to_what_was_recorded(recording: xr.DataTree) -> No
     assert np.mean([one.n_cells_per_session for one in cut]) == pytest.approx(15, abs=2.5)
     unknown = curves.assign(n_cells=np.nan, n_cells_per_session=np.nan, n_repeats=np.nan, n_sessions=np.nan)
     assert sizes_of(SCORECARD.cut_down(recording, unknown)) == sizes_of(recording)
+
+
+def test_the_shipped_protocol_holds_mechanisms_beside_nulls_that_are_seen_alike() -> None:
+    protocol = neurofa.load_protocol("mechanisms")
+    nulls = {name for name, differs in protocol.groups.items() if differs.get("control_of")}
+    assert {"identity_loss", "observation_only", "bp_and_synaptic_noise"} <= nulls
+    assert len(protocol.groups) - len(nulls) >= 10
+    texts = [json.dumps(protocol.group(name).as_dict(), sort_keys=True) for name in protocol.groups]
+    assert len(set(texts)) == len(texts)
+    observed = {name: protocol.group(name).observation for name in protocol.groups}
+    assert {name for name, one in observed.items() if one != protocol.observation} == {"identity_loss"}
+
+
+@pytest.mark.slow
+def test_the_shipped_protocol_runs_with_one_command(tmp_path: Path) -> None:
+    quick = {
+        "network.hidden": [40],
+        "stimuli.inputs": 40,
+        "schedule.days": [0, 2, 4],
+        "schedule.passes": 2,
+        "schedule.pretraining_passes": 2,
+        "schedule.burn_in_sessions": 0,
+        "groups.similarity_matching.schedule": {"passes": 2, "pretraining_passes": 4},
+        "analyses": ["mechanism_scorecard"],
+    }
+    protocol = neurofa.load_protocol("mechanisms", quick, animals=2)
+    run = neurofa.run(protocol, out=tmp_path / "run")
+    table = pd.read_csv(run.folder / "figures" / "mechanism_scorecard.csv")
+    assert list(dict.fromkeys(table["mechanism"])) == list(protocol.groups)
+    assert table["distance"].notna().groupby(table["mechanism"]).sum().eq(1 + 7 * 2).all()
+    assert "Explained by no mechanism:" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_protocol_without_recorded_curves_is_refused() -> None:

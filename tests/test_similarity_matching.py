@@ -223,6 +223,7 @@ def test_it_runs_in_a_protocol_beside_the_family_and_drifts_with_experience_alon
         ({"rule": {"matching_leak": 0.0}}, "matching_leak must be greater than 0"),
         ({"engine": {"kind": "spiking"}, "spiking": {"use": "port"}}, "has no lateral inhibition"),
         ({"network": {"kind": "recurrent"}}, "not to earlier moments"),
+        ({"network": {"kind": "predicting"}}, "is for feedforward networks"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
