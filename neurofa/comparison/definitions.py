@@ -20,6 +20,7 @@ MEASURED_DEFINITIONS = {
     "variational_space_overlap": "variational_space_overlap",
     "drift_magnitude_relative": "drift_magnitude_relative",
     "angle_between_drift_vectors": "drift_of_two_stimuli",
+    "drift_rate_ratio": "rate_of_loss_over_that_with_fewest_exposures",
     "alignment_with_noise_directions": "alignment_of_standardised_repeats",
     "alignment_with_coding_directions": "alignment_of_standardised_repeats",
     "alignment_with_coding_directions_chance": "alignment_of_standardised_repeats",
