@@ -47,7 +47,8 @@ class SpikingCohort(Cohort):
             )
         self.spiking = self.protocol.spiking
         self.spikes = Spikes(self.spiking, self.protocol.engine.threads or os.cpu_count() or 1)
-        self._seen: dict[str, tuple[Tensor, list[Probed]]] = {}
+        #: probes of these networks: their name, the trials and what was seen
+        self._seen: list[tuple[str, Tensor, list[Probed]]] = []
 
     def learn(self, session: Session, draws: Draws) -> Learned | None:
         """Live through the trials of a session, in spikes or, where networks are ported, in rates; see `Cohort`."""
@@ -62,7 +63,7 @@ class SpikingCohort(Cohort):
 
     def overnight(self, days: float, draws: Draws) -> None:
         """Let the overnight processes act; see `Cohort.overnight`."""
-        self._seen = {}
+        self._seen = []
         super().overnight(days, draws)
 
     def close(self) -> None:
@@ -166,12 +167,12 @@ class SpikingCohort(Cohort):
 
     def _probed(self, name: str, trials: Tensor) -> list[Probed]:
         """Show (animal, stimulus, repeat, input), or give back what was seen when the same was shown before."""
-        seen = self._seen.get(name)
-        if seen is not None and torch.equal(seen[0], trials):
-            return seen[1]
+        for named, shown, seen in self._seen:
+            if named == name and torch.equal(shown, trials):
+                return seen
         draws = self.draws("probe", *self.occasion, name)
         probed = self.spikes.probe(self.network, trials.flatten(1, 2), self._baselines().cpu().numpy(), draws)
-        self._seen[name] = (trials, probed)
+        self._seen.append((name, trials, probed))
         return probed
 
     def _baselines(self) -> Tensor:

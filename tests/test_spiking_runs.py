@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from neurofa import cli, simulate
+from neurofa import cli, load_protocol, run, simulate
 from neurofa.errors import ConfigError, ProtocolError
 from neurofa.members import batches
 from neurofa.probing import record
@@ -70,6 +70,18 @@ def test_ported_networks_are_those_of_the_rate_engine(recording):
 
 
 @installed
+def test_a_finished_run_of_rates_is_ported_by_its_own_protocol(tmp_path):
+    # the networks of the finished run, to the last digit, probed in spikes
+    changes = {"cohort": {"animals": 1}, "engine": {"kind": "rate"}, "overnight": {"feedback_walk": 0.3}}
+    done = run(small(changes), tmp_path / "rates")
+    settings = ["engine.kind=spiking", "spiking.use=port"]
+    ported = simulate(load_protocol(done.folder / "protocol.toml", settings))["probe"].to_dataset()
+    np.testing.assert_array_equal(ported["rate_network_rate"], done.recording["probe"]["true_rate"])
+    np.testing.assert_array_equal(ported["rate_network_correct"], done.recording["probe"]["correct"])
+    assert np.corrcoef(ported["rate_network_rate"].values.ravel(), ported["true_rate"].values.ravel())[0, 1] > 0.98
+
+
+@installed
 def test_learning_in_spikes_goes_the_way_of_learning_in_rates(recording):
     spikes, rates = of_group(recording, "spikes"), of_group(recording, "rates")
     # twins are the same individuals: units that are active in one are active in the other
@@ -94,9 +106,13 @@ def test_probing_twice_asks_the_neurons_once_and_leaves_the_animals_as_they_are(
     cohort.occasion = ("session", 0)
     before = {name: value.clone() for name, value in cohort.network.state().items()}
     dataset = record(cohort, cohort.stimuli, None, 1)
-    seen = cohort._seen["repeats"][1]
+    [seen] = cohort._seen
     record(cohort, cohort.stimuli, None, 1)
-    assert cohort._seen["repeats"][1] is seen
+    assert len(cohort._seen) == 1
+    # other stimuli are another probe, with the same random numbers, and forget nothing
+    cohort.probe(0.5 * cohort.stimuli)
+    assert cohort._seen[0] is seen
+    assert len(cohort._seen) == 2
     cohort.close()
     assert all(bool((value == before[name]).all()) for name, value in cohort.network.state().items())
     assert np.isfinite(dataset["learning_best_readout_r2"]).all()
