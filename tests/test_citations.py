@@ -177,6 +177,17 @@ def test_each_group_is_cited_for_what_it_alone_does(tmp_path: Path) -> None:
     }
 
 
+def test_what_simulates_spikes_is_cited(tmp_path: Path) -> None:
+    values = {"stimuli": {"kind": "patterns"}, "engine": {"kind": "spiking"}}
+    for use, expected in (("learning", {"10.7554/elife.47314", "10.3389/fnins.2017.00324"}),
+                          ("port", {"10.7554/elife.47314"})):  # fmt: skip
+        place = tmp_path / use
+        place.mkdir()
+        in_spikes = set(used_in(run_of(place, values | {"spiking": {"use": use}})))
+        assert expected <= in_spikes
+        assert ("10.3389/fnins.2017.00324" in in_spikes) == (use == "learning")
+
+
 def test_the_stimuli_the_observation_and_the_sources_of_the_protocol_are_cited(tmp_path: Path) -> None:
     for number, (values, doi, reason) in enumerate(
         (

@@ -172,7 +172,8 @@ def test_numpy_and_cpp_spike_alike_and_learn_alike(compiled):
     assert np.abs(first["weights 1"] - given["weights 1"]).max() > 1e-3
 
 
-def test_equal_seeds_repeat_alone_and_side_by_side(compiled):
+def test_equal_seeds_repeat_alone_and_side_by_side(compiled, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     given = spiking.arrays(compiled.architecture)
     files = sorted(path.name for path in compiled.folder.rglob("*"))
     alone = [compiled.call(given, seed, EIGHT_TRIALS) for seed in (1, 2)]
@@ -184,6 +185,7 @@ def test_equal_seeds_repeat_alone_and_side_by_side(compiled):
     assert not np.array_equal(alone[0]["count 0"], alone[1]["count 0"])
     # the program is only read: results lie in folders of the calls
     assert sorted(path.name for path in compiled.folder.rglob("*")) == files
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_call_can_be_shorter_than_the_program(compiled):
@@ -254,12 +256,15 @@ def test_every_rule_moves_the_weights_of_every_layer(choices, settings):
         assert 0 < moved.std() < 0.5
 
 
-def test_nothing_is_learned_while_the_gate_is_shut():
+def test_nothing_is_learned_while_the_gate_is_shut(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     own = spiking.architecture([5, 6, 3], FA)
     given = spiking.arrays(own) | {"gate": np.zeros(own.n_bins)}
     learned = spiking.call(own, given, n_bins=16)
     for name in ("weights 0", "weights 1", "bias 0", "bias 1"):
         np.testing.assert_array_equal(learned[name], given[name])
+    # and nothing is left where the command was typed
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_brian2_stays_out_of_this_process():

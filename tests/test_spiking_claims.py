@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurofa import analyse, load_protocol, simulate
+from neurofa import analyse, load_protocol, run, simulate
+from neurofa.job import resume
 from neurofa.protocol import Protocol, merge, protocol_from
 from neurofa.spiking.places import compiler
 
@@ -80,6 +81,19 @@ def test_hard_odours_need_a_hidden_layer_that_learns():
     alignment = np.cos(np.deg2rad(angle)).groupby("group").mean()
     assert abs(float(alignment.sel(group="spikes") - alignment.sel(group="rates"))) < 0.1
     assert float(alignment.sel(group="spikes")) > 0.3
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path):
+    protocol = odours(cohort={"animals": 2}, schedule={"days": [0, 1, 2], "passes": 2, "naive_first": False})
+
+    def stop(done, total, what):
+        if what == "day 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(protocol, tmp_path / "run", progress=stop)
+    resumed = resume(tmp_path / "run").recording["probe"]["spike_count"].values
+    np.testing.assert_array_equal(resumed, simulate(protocol)["probe"]["spike_count"].values)
 
 
 def test_drift_in_spikes_is_that_of_rates():

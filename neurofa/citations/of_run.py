@@ -23,6 +23,7 @@ _CHOICES = ("teaching_signal", "pathway", "feedback_weights", "slope", "sign_mag
 #: choices that play a role only with these feedback weights
 _ONLY_WITH = {"sign_magnitudes": "sign", "learned_by": "learned"}
 _OPTIMISERS = {"adam": "10.48550/arxiv.1412.6980", "momentum": "10.1016/0041-5553(64)90137-5"}
+_BRIAN2, _THREE_FACTORS = "10.7554/elife.47314", "10.3389/fnins.2017.00324"
 _SMALL_DIGITS, _MNIST = "10.24432/c50p49", "10.1109/5.726791"
 #: measure ids that are not called like the function that says where they come from
 _MEASURED_BY = {"decay_time_constant_days": "fit_exponential", "decay_half_life_days": "fit_exponential"}
@@ -116,6 +117,10 @@ def _of_group(own: Protocol) -> list[tuple[str, str]]:
     for name, (_, source) in LEARNING_NOISE.items():
         if is_on(getattr(own.rule, name)):
             found += [(doi, f"noise while learning, rule.{name}") for doi in identifiers(source)]
+    if own.engine.kind == "spiking":
+        found.append((_BRIAN2, "simulator of the spiking networks"))
+        if own.spiking.use == "learning":
+            found.append((_THREE_FACTORS, "learning in spikes"))
     show = stimulus_set(own.stimuli.kind, own.stimuli.folder)
     unused = _SMALL_DIGITS if own.stimuli.parameters().get("mnist_folder") else _MNIST
     shown = [doi for doi in _sources(show) if own.stimuli.kind != "digits" or doi != unused]
