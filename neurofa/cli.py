@@ -225,6 +225,20 @@ def report(
 
 
 @app.command()
+def export(
+    folder: RunFolder,
+    nwb: Annotated[Path, typer.Option("--nwb", metavar="FOLDER", help="Folder to make, with a folder per animal.")],
+    spikes: Annotated[bool, typer.Option("--spikes", help="Times of spikes too, where the run kept them.")] = False,
+) -> None:
+    """Write a simulated run as NWB files, one per animal and session; neurofa import reads them back."""
+    with terminal.progress(f"exporting {folder}") as progress:
+        from neurofa.nwb.writing import export_nwb
+
+        files = export_nwb(folder, nwb, spikes=spikes, progress=progress)
+    say(f"NWB files: {nwb} ({len(files)} files)")
+
+
+@app.command()
 def cite(folder: RunFolder) -> None:
     """Print BibTeX for the rules, mechanisms, measures and data that a run used, and for neurofa."""
     from neurofa.citations import bibliography

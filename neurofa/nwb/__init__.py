@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurofa.errors import RecordingError
+from neurofa.errors import ConfigError, RecordingError
 from neurofa.nwb.options import NWBOptions, read_options
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def import_nwb(
     In each trial frames without position or velocity are left out, the velocity is smoothed, and frames of movement
     are counted per direction and bin; ``rate`` is the number of frames with an event divided by the time spent.
     Cells that were not registered are left out and counted in ``attrs["unregistered_units"]``.
+    Files that ``neurofa export`` wrote, of any protocol, give back the simulated recording that they came from.
 
     Parameters
     ----------
@@ -58,10 +59,16 @@ def import_nwb(
     neurofa.errors.RecordingError: no folder or file no_such_folder; expected a folder with .nwb files of ...
     """
     from neurofa.nwb.assembly import assemble
+    from neurofa.nwb.exported import is_exported, read_exported
     from neurofa.nwb.reading import read_session
 
     chosen = read_options(options)
     paths = _session_files(Path(folder), chosen.files)
+    if is_exported(paths[0]):
+        for name in options:
+            if name != "files":
+                raise ConfigError(f"{paths[0]} was exported by neurofa and needs no option '{name}'; leave it out")
+        return read_exported(paths, progress)
     sessions = []
     for path in paths:
         sessions.append(read_session(path, chosen))

@@ -67,16 +67,33 @@ def read_session(path: Path, options: NWBOptions) -> Session:
     RecordingError
         Where the file cannot be read, or lacks or contradicts what is needed.
     """
-    with _opened(path) as nwbfile:
+    with opened(path) as nwbfile:
         try:
             return _session(path, nwbfile, options)
         except (OSError, RuntimeError, KeyError) as error:  # h5py: a damaged part of a file that could be opened
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """An NWB file, closed again; what its libraries raise or warn while opening becomes one sentence or nothing."""
+def opened(path: Path) -> Iterator[Any]:
+    """
+    Open an NWB file; what its libraries raise or warn meanwhile becomes one sentence or nothing.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Yields
+    ------
+    pynwb.NWBFile
+        Closed again after the block.
+
+    Raises
+    ------
+    RecordingError
+        Where it cannot be read.
+    """
     from pynwb import NWBHDF5IO
 
     with warnings.catch_warnings():
@@ -85,17 +102,31 @@ def _opened(path: Path) -> Iterator[Any]:
         try:
             io = NWBHDF5IO(path, "r")
         except Exception as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         with io:
             try:
                 nwbfile = io.read()
             except Exception as error:
-                raise _unreadable(path, error) from error
+                raise unreadable(path, error) from error
             yield nwbfile
 
 
-def _unreadable(path: Path, error: Exception) -> RecordingError:
-    """One sentence for whatever h5py, hdmf or pynwb says."""
+def unreadable(path: Path, error: Exception) -> RecordingError:
+    """
+    One sentence for whatever h5py, hdmf or pynwb says.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    error : Exception
+        What was raised.
+
+    Returns
+    -------
+    RecordingError
+        To be raised.
+    """
     said = (str(error.args[-1]) if error.args else "").strip().splitlines() or [type(error).__name__]
     if "truncated" in said[0]:
         reason = "the file is truncated"
