@@ -15,7 +15,15 @@ import xarray as xr
 
 from neurofa import __version__
 from neurofa.analysis import DEFAULT_ANALYSES, analyse
-from neurofa.comparison import compare, reference_settings, scorecard_of_tables, summary_of_run, write_scorecard
+from neurofa.comparison import (
+    compare,
+    joined,
+    orderings_of_run,
+    reference_settings,
+    scorecard_of_tables,
+    summary_of_run,
+    write_scorecard,
+)
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
@@ -242,12 +250,16 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
     measured = analyse(
         folder, list(analyses), near=folder, metadata=metadata, progress=lambda words: _tell(progress, words)
     )
-    if protocol is not None and "drift_over_days" in measured:
-        _tell(progress, "comparing with references")
-        settings, recording = reference_settings(folder), load_recording(folder)
+    if protocol is None:
+        return
+    _tell(progress, "comparing with references")
+    settings, recording = reference_settings(folder), load_recording(folder)
+    cards = [orderings_of_run(folder, settings)]
+    if "drift_over_days" in measured:
         summary = summary_of_run(folder, recording, measured["drift_over_days"])
-        card = scorecard_of_tables(summary, settings, recording=recording)
-        write_scorecard(folder, card)
+        cards.append(scorecard_of_tables(summary, settings, recording=recording))
+    if "drift_over_days" in measured or len(cards[0]):
+        write_scorecard(folder, joined(cards))
 
 
 def import_run(

@@ -8,7 +8,7 @@ from neurofa.errors import ProtocolError
 from neurofa.members import Member, animal_stimuli
 from neurofa.occupancy import occupancy_recording, recorded_frames
 from neurofa.protocol import Protocol
-from neurofa.references import beside, load_curves, load_references
+from neurofa.references import beside, kind_of, load_curves, load_orderings, load_references
 from neurofa.spiking.places import check_installed, code_target
 
 
@@ -32,10 +32,11 @@ def check_names(protocol: Protocol) -> None:
     known = set(MEASURED_DEFINITIONS)
     for named in protocol.references.tables:
         table = beside(named, near)
-        if Path(table).stem.endswith("_curves"):
+        kind = kind_of(table)
+        if kind == "curves":
             known |= set(load_curves(table)["measure"])
         else:
-            load_references(table)
+            (load_orderings if kind == "orderings" else load_references)(table)
     for measure in protocol.references.tolerances:
         if measure not in known:
             raise ProtocolError(

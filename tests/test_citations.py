@@ -15,7 +15,7 @@ from neurofa.nwb import import_nwb
 from neurofa.overnight import overnight_processes
 from neurofa.protocol import list_protocols, load_protocol, protocol_from
 from neurofa.recording import RECORDING_STORE, write_recording
-from neurofa.references import list_tables, load_curves, load_references
+from neurofa.references import list_tables, load_curves, load_orderings, load_references
 from neurofa.rules.names import NAMED_RULES
 from neurofa.run_folder import store_protocol
 from neurofa.stimuli import stimulus_sets
@@ -119,7 +119,8 @@ def named_sources() -> dict[str, str]:
     functions = {name: one for name, one in vars(measures).items() if callable(one)}
     texts |= {f"measure {name}": inspect.getdoc(one) or "" for name, one in functions.items()}
     for table, kind in list_tables().items():
-        frame = load_curves(table) if kind == "curves" else load_references(table)
+        load = {"curves": load_curves, "orderings": load_orderings, "statistics": load_references}[kind]
+        frame = load(table)
         texts[f"table {table}"] = " ".join(frame["doi"].unique())
     for folder in ("neurofa", "analyses"):
         for file in sorted((ROOT / folder).rglob("*.py")):

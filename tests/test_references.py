@@ -17,14 +17,20 @@ def test_tables_are_listed_with_their_kind():
     assert references.list_tables() == {
         "ca1_linear_track_curves": "curves",
         "drift_statistics": "statistics",
+        "prediction_error_orderings": "orderings",
         "prediction_error_statistics": "statistics",
     }
 
 
 @pytest.mark.parametrize(
     "frame",
-    [references.load_references(), references.load_references("prediction_error_statistics"), references.load_curves()],
-    ids=["drift", "prediction errors", "curves"],
+    [
+        references.load_references(),
+        references.load_references("prediction_error_statistics"),
+        references.load_curves(),
+        references.load_orderings(),
+    ],
+    ids=["drift", "prediction errors", "curves", "orderings"],
 )
 def test_every_row_has_a_doi_and_no_path_or_machine_in_its_text(frame):
     assert frame["doi"].map(lambda doi: bool(DOI.match(doi))).all()

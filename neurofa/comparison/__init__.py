@@ -2,6 +2,7 @@
 
 from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import read_scorecard, reference_settings, write_scorecard
+from neurofa.comparison.orderings import ordering_scorecard, orderings_of_run
 from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.runs import (
     compare,
@@ -19,6 +20,7 @@ from neurofa.comparison.verdicts import (
     count_inside,
     curve_scorecard,
     curves_by_lag,
+    joined,
     pooled_spread,
     verdict,
 )
@@ -37,7 +39,10 @@ __all__ = [
     "curve_scorecard",
     "curves_by_lag",
     "curves_of_recording",
+    "joined",
     "one_animal",
+    "ordering_scorecard",
+    "orderings_of_run",
     "pooled_spread",
     "published_scorecard",
     "read_scorecard",

@@ -15,9 +15,10 @@ from neurofa import figures, references
 from neurofa.analysis import SUMMARY_FILE, analyse, find_analysis
 from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import reference_settings, write_scorecard
+from neurofa.comparison.orderings import orderings_of_run
 from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsample, with_sizes
-from neurofa.comparison.verdicts import COLUMNS, INTERPRETATION, count_inside, curve_scorecard, curves_by_lag
+from neurofa.comparison.verdicts import INTERPRETATION, count_inside, curve_scorecard, curves_by_lag, joined
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
 from neurofa.tables import SUMMARY_KEYS
@@ -84,6 +85,7 @@ def compare(
     if recorded is None:
         say("comparing with the reference tables")
         rows = scorecard_of_tables(summary_of_run(folder, recording), settings, limits, recording=recording)
+        rows = joined([rows, orderings_of_run(folder, settings)])
     else:
         rows, drawings = _against_run(recording, folder, _run_folder(recorded), limits, say)
     say("writing the scorecard and figures")
@@ -132,9 +134,7 @@ def scorecard_of_tables(
         Columns `neurofa.comparison.COLUMNS`.
     """
     limits = settings.get("tolerances", {}) if tolerances is None else tolerances
-    shipped = references.list_tables()
-    tables = [str(table) for table in settings.get("tables", ())]
-    kinds = {table: shipped.get(table, "curves" if table.endswith("_curves.csv") else "statistics") for table in tables}
+    kinds = {str(table): references.kind_of(str(table)) for table in settings.get("tables", ())}
     curves = [references.load_curves(table) for table, kind in kinds.items() if kind == "curves"]
     facts = {name: str(settings.get(name, "")) or _agreed(curves, name) for name in ("area", "species")}
     cards = [_against_curve(measured, table, limits, recording) for table in curves]
@@ -142,7 +142,7 @@ def scorecard_of_tables(
         if kind == "statistics":
             card = published_scorecard(measured, references.load_references(table), **facts)
             cards.append(card if recording is None else with_sizes(card, recording))
-    return pd.concat(cards, ignore_index=True) if cards else pd.DataFrame(columns=list(COLUMNS))
+    return joined(cards)
 
 
 def _against_curve(

@@ -1,6 +1,6 @@
 """Verdicts: what was measured in a run, held against recorded curves and published statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -340,6 +340,24 @@ def _checked_tolerances(tolerances: Mapping[str, float], curves: pd.DataFrame) -
         if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
             raise ConfigError(f"the tolerance of {measure} must be a number above 0, got {value!r}")
     return {measure: float(value) for measure, value in tolerances.items()}
+
+
+def joined(cards: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """
+    Join scorecards.
+
+    Parameters
+    ----------
+    cards : sequence of pandas.DataFrame
+        Columns `COLUMNS`; empty ones are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`.
+    """
+    full = [card for card in cards if len(card)]
+    return pd.concat(full, ignore_index=True) if full else as_scorecard([])
 
 
 def as_scorecard(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -1,10 +1,11 @@
 """Published statistics and recorded curves, each with its DOI, for the comparison with simulated animals.
 
-Two kinds of table ship as CSV files. *Statistics* (``drift_statistics``, ``prediction_error_statistics``)
+Three kinds of table ship as CSV files. *Statistics* (``drift_statistics``, ``prediction_error_statistics``)
 are numbers that papers print, or that were
 computed from files that their authors published. *Curves* (``ca1_linear_track_curves``) were computed from published
 recordings with this package's own definitions. ``definitions.csv`` says in words what each ``definition`` means: two
-numbers are compared only where their definitions are the same.
+numbers are compared only where their definitions are the same. *Orderings* (``prediction_error_orderings``) say which
+of two values is larger where no more than that can be compared.
 """
 
 import os
@@ -61,6 +62,12 @@ CURVES_COLUMNS = (
     "note",
 )
 
+ORDERINGS_COLUMNS = (
+    *("id", "measure", "variable", "condition", "layer", "step"),
+    *("against_measure", "against_variable", "against_condition", "against_layer", "against_step"),
+    *("sign", "statement", "published", "species", "area", "citation", "year", "doi"),
+)
+
 #: what a recorded curve rests on; a table may leave these columns out
 SIZES_COLUMNS = ("n_cells", "n_cells_per_session", "n_repeats", "n_sessions")
 _CURVES_NUMBERS = ("lag_days", "mean", "sd_over_session_pairs", "n_session_pairs", *SIZES_COLUMNS)
@@ -84,15 +91,34 @@ def list_tables() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Name to kind: ``"statistics"`` (for `load_references`) or ``"curves"`` (for `load_curves`).
+        Name to kind: ``"statistics"`` (for `load_references`), ``"curves"`` (for `load_curves`) or ``"orderings"`` (for
+        `load_orderings`).
 
     Examples
     --------
     >>> list(list_tables())
-    ['ca1_linear_track_curves', 'drift_statistics', 'prediction_error_statistics']
+    ['ca1_linear_track_curves', 'drift_statistics', 'prediction_error_orderings', 'prediction_error_statistics']
     """
     names = sorted(file.stem for file in _FOLDER.glob("*.csv") if file.stem != "definitions")
-    return {name: "curves" if name.endswith("_curves") else "statistics" for name in names}
+    return {name: kind_of(name) for name in names}
+
+
+def kind_of(table: str) -> str:
+    """
+    Tell the kind of a table from its name.
+
+    Parameters
+    ----------
+    table : str
+        Name of a table that ships, or a CSV file.
+
+    Returns
+    -------
+    str
+        ``"curves"`` or ``"orderings"`` where the name ends so, else ``"statistics"``.
+    """
+    stem = Path(table).stem
+    return next((kind for kind in ("curves", "orderings") if stem.endswith(f"_{kind}")), "statistics")
 
 
 def load_references(table: str | os.PathLike[str] = "drift_statistics") -> "pd.DataFrame":
@@ -162,6 +188,33 @@ def load_curves(table: str | os.PathLike[str] = "ca1_linear_track_curves") -> "p
     return frame
 
 
+def load_orderings(table: str | os.PathLike[str] = "prediction_error_orderings") -> "pd.DataFrame":
+    """
+    Load a table of published orderings.
+
+    Parameters
+    ----------
+    table : str or path-like
+        The name of a table that ships, or a CSV file with the same columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per ordering, columns `ORDERINGS_COLUMNS`: the value of ``measure`` at a place (``variable``, start of
+        the ``condition``, ``layer`` and ``step``: first, last or nothing) minus that at the place ``against_...`` (what
+        is empty there is the same; all empty: minus 0) has the ``sign`` 1 or -1.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no such table, columns are missing, or a sign is neither 1 nor -1.
+    """
+    frame = _load(table, "orderings", ORDERINGS_COLUMNS, ("sign",))
+    if not frame["sign"].isin((1.0, -1.0)).all():
+        raise ConfigError(f"reference table '{table}': sign must be 1 or -1 in every row")
+    return frame
+
+
 def load_definitions() -> dict[str, str]:
     """
     Load what the definitions mean.
@@ -198,7 +251,7 @@ def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numb
         if len(wrong):
             raise ConfigError(f"reference table '{table}': {column} must be a number, got '{wrong[column].iloc[0]}'")
         frame[column] = number.astype("float64")
-    for column in ("measure", "definition", "doi"):
+    for column in (name for name in ("measure", "definition", "doi") if name in columns):
         if (frame[column] == "").any():
             raise ConfigError(
                 f"reference table '{table}': {column} is empty in row {int((frame[column] == '').argmax()) + 1}"
