@@ -32,6 +32,8 @@ FURTHEST = 6.0
 MET = 2.0
 #: a measure is explained where so many of its points are met
 EXPLAINED = 0.75
+#: recorded animals keep their behaviour: a group that reports less correctly explains nothing
+KEPT = 0.95
 OVERLAP = "overlap_of_detected_cells"
 
 
@@ -47,8 +49,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Of animals: ``points_met`` (animal, layer, condition), the share of a measure's points within `MET` standard
-        errors of the animal alone, condition is the measure. Of groups, for the figure and its table:
+        ``points_met`` (animal, layer, condition), the share of a measure's points that the animal's group meets, the
+        same for all its animals; condition is the measure. Of groups, for the figure and its table:
         ``simulated``, ``distance`` in standard errors, and whether it is ``within_tolerance`` of the protocol (NaN
         where none is stated), on (mechanism, layer, point).
     """
@@ -72,18 +74,20 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     counts = np.stack([np.isfinite(values[list(rows)]).sum(axis=0) for rows in own])
     recorded = points["mean"].to_numpy()
     error = sd * np.sqrt(1 + 1 / np.maximum(counts, 1))
-    stated = tomllib.loads(str(recording.attrs.get("protocol", ""))).get("references", {}).get("tolerances", {})
-    tolerance = np.array([float(stated.get(name, np.nan)) for name in points["measure"]])
-    within = np.where(np.isnan(tolerance * simulated), np.nan, np.abs(simulated - recorded) <= tolerance)
-    of_animals = np.abs(values - recorded) / (sd * np.sqrt(2)) <= MET
-    met = np.stack([of_animals[..., (points["measure"] == name).to_numpy()].mean(axis=2) for name in BLOCKS], axis=2)
+    within = _within(recording, points, simulated)
+    distance = (simulated - recorded) / error
+    share = _points_met(distance, points)[[names.index(group) for group in groups.tolist()]]
     seen = np.isfinite(values).any(axis=2)[:, :, None]
     dims, kept = ("mechanism", "layer", "point"), {"table": 0}
     measured = xr.Dataset(
         {
-            "points_met": (("animal", "layer", "condition"), np.where(seen, met, np.nan), {"long_name": "points met"}),
+            "points_met": (
+                ("animal", "layer", "condition"),
+                np.where(seen, share, np.nan),
+                {"long_name": "points met"},
+            ),
             "simulated": (dims, simulated, kept),
-            "distance": (dims, (simulated - recorded) / error, kept | {"long_name": "standard errors", "units": "1"}),
+            "distance": (dims, distance, kept | {"long_name": "standard errors", "units": "1"}),
             "standard_error": (dims, np.broadcast_to(error, simulated.shape), kept),
             "within_tolerance": (dims, within, kept),
             "recorded": ("point", recorded, kept),
@@ -100,6 +104,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
             "point_lag_days": ("point", points["lag_days"].to_numpy()),
         },
     )
+    measured["points_met"].attrs = {"long_name": "recorded points met", "units": "1"}
     measured.attrs = {"reference": f"{points['animal'].iloc[0]} ({points['citation'].iloc[0]})"}
     return measured
 
@@ -159,6 +164,24 @@ def pooled_sd(values: list[np.ndarray]) -> np.ndarray:
     if not np.any(free):
         raise NeurofaError("standard errors need two animals or more in one group at least; raise cohort.animals")
     return np.sqrt(squares / np.where(free > 0, free, np.nan))
+
+
+def _within(recording: xr.DataTree, points: pd.DataFrame, simulated: np.ndarray) -> np.ndarray:
+    """Whether each point is within the tolerance that the protocol states; NaN where it states none."""
+    stated = tomllib.loads(str(recording.attrs.get("protocol", ""))).get("references", {}).get("tolerances", {})
+    tolerance = np.array([float(stated.get(name, np.nan)) for name in points["measure"]])
+    missed = np.abs(simulated - points["mean"].to_numpy())
+    return np.where(np.isnan(tolerance * missed), np.nan, missed <= tolerance)
+
+
+def _points_met(distance: np.ndarray, points: pd.DataFrame) -> np.ndarray:
+    """Share of each measure's points that each group meets, (mechanism, layer, measure)."""
+    shares = []
+    for name in BLOCKS:
+        block = (points["measure"] == name).to_numpy() & np.isfinite(distance)
+        met = ((np.abs(distance) <= MET) & block).sum(axis=2)
+        shares.append(met / np.where(block.any(axis=2), block.sum(axis=2), np.nan))
+    return np.stack(shares, axis=2)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
@@ -278,7 +301,7 @@ def _draw(measured: xr.Dataset) -> object:
         ax.text(right + offset, -0.8, title, ha="center", va="bottom")
         for number, text in enumerate(texts):
             ax.text(right + offset, number, text, ha="center", va="center")
-    ax.set_xlim(-0.5, right + 16)
+    ax.set_xlim(-0.5, right + 18)
     figure.colorbar(drawn, ax=ax, label="Distance (standard errors)", shrink=0.7, extend="both", pad=0.01)
     return figure
 
@@ -292,10 +315,10 @@ def _columns(measured: xr.Dataset) -> list[tuple[float, str, list[str]]]:
     stated = np.isfinite(within).any(axis=1)
     inside = [f"{number:.0f}" if there else "" for number, there in zip(np.nansum(within, axis=1), stated, strict=True)]
     return [
-        (1.5, f"Met\nof {distance.shape[1]}", [str(number) for number in met]),
-        (5.5, "In tol.", inside),
-        (9.5, "Rms", [f"{number:.1f}" for number in size]),
-        (14.0, "Correct", [f"{number:.0%}" for number in measured["correct"].values]),
+        (1.8, f"Met\nof {distance.shape[1]}", [str(number) for number in met]),
+        (6.5, "In\ntol.", inside),
+        (10.5, "Rms", [f"{number:.1f}" for number in size]),
+        (15.0, "Correct", [f"{number:.0%}" for number in measured["correct"].values]),
     ]
 
 
@@ -316,7 +339,7 @@ def _caption(measured: xr.Dataset) -> str:
 
 def explained(measured: xr.Dataset) -> list[str]:
     """
-    Say which mechanism explains what, what none explains, and what the nulls reach.
+    Say what is explained by how many mechanisms and nulls, what by none, and who comes closest.
 
     Parameters
     ----------
@@ -326,35 +349,35 @@ def explained(measured: xr.Dataset) -> list[str]:
     Returns
     -------
     list of str
-        Sentences. A measure is explained by a group where `EXPLAINED` of its points are met; groups with
-        ``control_of`` are controls and nulls.
+        Sentences. A group explains a measure where it meets `EXPLAINED` of its points; groups with ``control_of`` are
+        nulls. Groups that report less than `KEPT` of the stimuli correctly explain nothing, since the recorded animals
+        keep their behaviour.
     """
     labels, of_point = _labels(measured), measured["point_measure"].values.astype(str)
-    styles = figures.styles_of(measured)
-    nulls = {name for name in labels if styles[name].control_of}
+    styles, correct = figures.styles_of(measured), measured["correct"].values
     met = pd.DataFrame(np.abs(measured["distance"].values) <= MET, index=list(labels), columns=of_point)
-    share = met.T.groupby(level=0, sort=False).mean().T
-    sentences = []
-    for name in share.columns:
-        by = [group for group in share.index if share.loc[group, name] >= EXPLAINED]
-        title = BLOCKS[name].replace("\n", " ").lower()
-        named = [labels[group] for group in by if group not in nulls]
-        also = [labels[group] for group in by if group in nulls]
-        text = f"{title}: {', '.join(named) if named else 'no mechanism'}"
-        sentences.append(text + (f" (and without the mechanism: {', '.join(also)})" if also else ""))
+    lost = [name for name, kept in zip(labels, correct, strict=True) if kept < KEPT]
+    met = met.drop(index=lost)
+    nulls = [name for name in met.index if styles[name].control_of]
+    share = met.T.groupby(level=0, sort=False).mean().T >= EXPLAINED
+    by_null, by_mechanism = share.loc[nulls], share.drop(index=nulls)
+    titles = {name: BLOCKS[name].replace("\n", " ").lower() for name in share.columns}
+    counted = [
+        f"{titles[name]} by {by_mechanism[name].sum()} of {len(by_mechanism)} mechanisms and {by_null[name].sum()} of "
+        f"{len(by_null)} nulls"
+        for name in share.columns
+    ]
+    lines = [f"Three quarters of the points or more are met: {'; '.join(counted)}."]
+    for words, of_kind in (("no mechanism", by_mechanism), ("no null", by_null)):
+        never = [titles[name] for name in share.columns if not of_kind[name].any()]
+        lines.append(f"Explained by {words}: {', '.join(never) if never else 'nothing'}.")
     count = met.drop(columns=OVERLAP, errors="ignore").sum(axis=1)
-    best = count[[name for name in labels if name not in nulls]]
-    lines = [f"Who meets three quarters of a measure's points, {'; '.join(sentences)}."]
-    if len(best):
-        lines.append(f"Closest without the overlap of detected cells: {labels[best.idxmax()]}, {best.max()} points")
-        if nulls:
-            null = count[list(nulls)]
-            lines[-1] += f"; closest of the controls and nulls: {labels[null.idxmax()]}, {null.max()}"
-        lines[-1] += "."
-    never = [name for name in share.columns if not (share.drop(index=list(nulls))[name] >= EXPLAINED).any()]
-    titles = [BLOCKS[name].replace("\n", " ").lower() for name in never]
-    lines.append(f"Explained by no mechanism: {', '.join(titles) if titles else 'nothing'}.")
+    closest = [count[rows.index] for rows in (by_mechanism, by_null) if len(rows)]
+    named = [f"{labels[own.idxmax()]}, {own.max()} points" for own in closest]
+    lines += [f"Closest without the overlap of detected cells: {'; of the nulls '.join(named)}."] if named else []
+    if lost:
+        lines.append(f"Left out, with less than {KEPT:.0%} correct: {', '.join(labels[name] for name in lost)}.")
     lines.append(
-        "Measures and lags share the same sessions, and values were chosen on this recording: no proof of any."
+        "Measures and lags share sessions, and values were chosen on this recording: no proof of any mechanism."
     )
     return lines

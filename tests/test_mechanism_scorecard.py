@@ -13,6 +13,8 @@ from neurofa import references
 from neurofa.analysis import find_analysis
 from neurofa.comparison import sizes_of
 from neurofa.errors import NeurofaError
+from neurofa.report.findings import findings
+from neurofa.tables import tidy
 from tests.engine import small
 
 SCORECARD = find_analysis("mechanism_scorecard")
@@ -153,25 +155,44 @@ def test_a_protocol_without_recorded_curves_is_refused() -> None:
 def test_what_is_explained_by_whom_is_said_in_words() -> None:
     names = list(SCORECARD.BLOCKS)
     points = pd.DataFrame({"measure": np.repeat(names, 4)})
-    distance = np.full((3, 1, 32), 9.0)
+    distance = np.full((4, 1, 32), 9.0)
     distance[0, 0, 4:8] = [0, 1, -2, 7]  # population vectors, by the mechanism: three of four
     distance[1, 0, 4:8] = [0, 1, 1, -1]  # and by the null
     distance[1, 0, 8:12] = 0.5  # ensemble rates, by the null alone
     distance[2, 0, 12:16] = [0, 0, 5, 5]
-    group = ("animal", ["walk", "lost", "noise"])
+    distance[3] = 0.0  # everything, but the animals cannot report any more
+    group = ("animal", ["walk", "lost", "noise", "ruined"])
     measured = xr.Dataset(
-        {"distance": (("mechanism", "layer", "point"), distance)},
+        {
+            "distance": (("mechanism", "layer", "point"), distance),
+            "correct": ("mechanism", [1.0, 0.99, 0.96, 0.5]),
+        },
         coords={
             "group": group,
-            "control_of": ("animal", ["", "walk", ""]),
+            "control_of": ("animal", ["", "walk", "", ""]),
             "mechanism": group[1],
             "layer": ["hidden_1"],
             "point_measure": ("point", points["measure"].to_numpy(dtype=str)),
         },
     )
     said = SCORECARD.explained(measured.isel(layer=0))
-    assert "population vector: walk (and without the mechanism: lost);" in said[0]
-    assert "ensemble rate: no mechanism (and without the mechanism: lost)" in said[0]
-    assert said[1].startswith("Closest without the overlap of detected cells: walk, 3 points; closest of the")
-    assert said[1].endswith("lost, 8.")
-    assert "ensemble rate" in said[2] and "population vector" not in said[2] and "tuning curves" in said[2]
+    assert "population vector by 1 of 2 mechanisms and 1 of 1 nulls;" in said[0]
+    assert "ensemble rate by 0 of 2 mechanisms and 1 of 1 nulls" in said[0]
+    assert said[1].startswith("Explained by no mechanism: split half, ensemble rate, tuning curves")
+    assert "population vector" not in said[1] and "population vector" not in said[2]
+    assert said[3] == "Closest without the overlap of detected cells: walk, 3 points; of the nulls lost, 8 points."
+    assert said[4] == "Left out, with less than 95% correct: ruined."
+
+
+def test_the_report_says_of_every_group_what_it_explains(measured: xr.Dataset) -> None:
+    table = tidy({"mechanism_scorecard": measured})
+    met = (measured["distance"].sel(mechanism="noisy").isel(layer=0).to_series().abs() <= 2).to_numpy()
+    known = np.isfinite(measured["distance"].sel(mechanism="noisy").isel(layer=0).values)
+    own = table[(table["group"] == "noisy") & (table["measure"] == "points_met")]
+    for name, rows in own.groupby("condition"):
+        assert len(rows) == 3
+        np.testing.assert_allclose(rows["value"], met[of(measured, name) & known].mean())
+    table.loc[:, "value"] = np.where(table["condition"] == "ensemble_rate_correlation", 0.75, 0.5)
+    said = dict(findings(table, pd.DataFrame(), {}))["noisy"]
+    assert "Meets three quarters or more of the recorded points of ensemble rate correlation." in said[-1]
+    assert "Fewer of split half population vector correlation (50%), population vector correlation (50%)" in said[-1]

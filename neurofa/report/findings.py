@@ -11,6 +11,8 @@ from neurofa.report.courses import course_sentences
 
 SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
+#: share of a measure's points from which on a mechanism explains it
+EXPLAINED = 0.75
 
 
 def findings(
@@ -41,6 +43,7 @@ def findings(
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
         sentences += course_sentences(table, group) if "step" in table else []
+        sentences += _of_mechanisms(table, group)
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
         if sentences:
             found.append((labels.get(group, group.replace("_", " ")), sentences))
@@ -72,6 +75,19 @@ def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
         latent = of_layer[of_layer["variable"] == "latent_rate"]
         sentences += [_loss(latent, f"Without observation and input gains{place}, the population-vector correlation")]
     return [sentence for sentence in sentences if sentence]
+
+
+def _of_mechanisms(table: pd.DataFrame, group: str) -> list[str]:
+    """Which recorded measures a group explains, by the analysis mechanism_scorecard."""
+    if table.empty or "points_met" not in set(table["measure"]):
+        return []
+    own = table[(table["measure"] == "points_met") & (table["group"].astype(str) == group)]
+    shares = own.groupby("condition", sort=False)["value"].mean()
+    most, fewer = shares[shares >= EXPLAINED], shares[shares < EXPLAINED]
+    named = ", ".join(str(name).replace("_", " ") for name in most.index)
+    text = f"Meets three quarters or more of the recorded points of {named or 'no measure'}."
+    rest = ", ".join(f"{str(name).replace('_', ' ')} ({share:.0%})" for name, share in fewer.items())
+    return [f"{text} Fewer of {rest}." if rest else text]
 
 
 def _loss(curve: pd.DataFrame, subject: str) -> str:
