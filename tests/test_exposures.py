@@ -1,15 +1,19 @@
 """Days of exposure: who learns on which day, recorded or not, and what is recorded of those who do not."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from neurofa.errors import ProtocolError
+from neurofa.merging import merge_sessions
 from neurofa.protocol import protocol_from
 from neurofa.protocol_text import protocol_text
+from neurofa.recording import load_recording
 from neurofa.schedule_settings import ScheduleSettings
-from neurofa.simulation import occasions, simulate
+from neurofa.simulation import SESSIONS, live, occasions, simulate
 from tests.engine import relative_difference, small
 
 #: nothing is random but birth, so that sessions of different names are equal
@@ -73,8 +77,6 @@ def test_impossible_days_of_exposure_are_refused_in_one_sentence(schedule: dict[
 
 
 def test_days_of_exposure_are_written_and_read_again() -> None:
-    import tomllib
-
     protocol = small({"schedule": {"exposure_days": [0, 1, 2.5]}})
     assert protocol_from(tomllib.loads(protocol_text(protocol))).schedule == protocol.schedule
     assert ScheduleSettings().exposure_days == ()
@@ -130,3 +132,24 @@ def test_groups_may_be_exposed_on_different_days_and_recorded_on_the_same() -> N
     # the same individuals on the same days
     np.testing.assert_array_equal(rates[2:4], rates[4:6])
     assert relative_difference(rates[0:2, -1], rates[2:4, -1]) > 1e-3
+
+
+def test_a_life_interrupted_between_recorded_sessions_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    protocol = small({"schedule": {"days": [0, 4], "exposure_days": [0, 1, 2, 4]}, "cohort": {"animals": 2}})
+    told: list[str] = []
+
+    def interrupt(done: int, total: int, words: str) -> None:
+        told.append(words)
+        if words == "exposure, day 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        live(protocol, tmp_path / "run", interrupt)
+    assert told == ["pretraining, day -2", "burn in, day -1", "day 0", "exposure, day 1", "exposure, day 2"]
+    again: list[str] = []
+    live(protocol, tmp_path / "run", lambda done, total, words: again.append(words))
+    assert again == ["exposure, day 2", "day 4", "simulated"]
+    whole = simulate(protocol)
+    merged = load_recording(merge_sessions(protocol, tmp_path / "run" / SESSIONS, tmp_path / "recording.zarr"))
+    for name in ("true_rate", "rate", "experience"):
+        np.testing.assert_array_equal(merged["probe"][name].values, whole["probe"][name].values)
