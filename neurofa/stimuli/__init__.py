@@ -183,6 +183,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
     from neurofa.stimuli.uniform_samples import uniform_samples
+    from neurofa.stimuli.visuomotor import visuomotor
     from neurofa.stimuli.xor import xor
 
     return {
@@ -198,4 +199,5 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "teacher": teacher,
         "delayed_match_to_sample": delayed_match_to_sample,
         "oddball": oddball,
+        "visuomotor": visuomotor,
     }
