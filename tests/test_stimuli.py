@@ -25,7 +25,9 @@ def test_shipped_sets_are_consistent_and_come_from_their_generator_alone(name: s
     first, again, other = (stimulus_sets()[name](random(seed)) for seed in (1, 1, 2))
     first.check(name)
     np.testing.assert_array_equal(first.inputs, again.inputs)
-    assert np.array_equal(first.inputs, other.inputs) is (name in ("xor", "twelve_bits", "digits", "oddball"))
+    assert np.array_equal(first.inputs, other.inputs) is (
+        name in ("xor", "twelve_bits", "digits", "oddball", "visuomotor")
+    )
     assert {key: values.tolist() for key, values in first.labels.items()} == {
         key: values.tolist() for key, values in other.labels.items()
     }
