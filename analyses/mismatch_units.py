@@ -224,8 +224,8 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
     caption = (
         f"Last session, {condition}. Dots: animals; bars: medians. Classes by permutation of single events (2.5 % in "
         "each tail): mismatch units answer halts of the flow during running more than coupled running and standing "
-        "still, and do not answer playback (flow while still); playback units the other way round. Dotted: the same with "
-        "phases shuffled. Grey: neurons that depolarise, or hyperpolarise, to mismatch in Jordan & Keller 2020 "
+        "still, and do not answer playback (flow while still); playback units the other way round. Dotted: the same "
+        "with phases shuffled. Grey: neurons that depolarise, or hyperpolarise, to mismatch in Jordan & Keller 2020 "
         "(10.1016/j.neuron.2020.09.024) with Wilson's 95 % interval: membrane potentials of 27 neurons, by another "
         "criterion, so that being inside claims no more than the same order. "
     )
