@@ -21,7 +21,7 @@ from tests.test_resume import assert_same_content
 
 OVER = {"overnight.feedback_walk": [0, 0.3], "rule.name": ["fa", "nfa"]}
 #: long enough that a worker can be killed in the middle of a condition
-SETTINGS = {"engine.threads": 1, "schedule.passes": 100}
+SETTINGS = {"engine.threads": 1, "schedule.passes": 60}
 installed = pytest.mark.skipif(find_spec("distributed") is None, reason="the extra neurofa[dask] is not installed")
 
 
