@@ -306,3 +306,17 @@ def _main():
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert not stop.value.code
+
+
+def test_a_sweep_in_which_everything_fails_ends_with_1_and_the_reasons(protocol, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    wild = ["--over", "rule.learning_rate=1e18,1e19", "--set", "network.homeostasis_rate=0", "--out", "wild"]
+    monkeypatch.setattr(sys, "argv", ["neurofa", "sweep", str(protocol), *wild])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    printed = capsys.readouterr()
+    assert "(0 of 2 conditions finished)" in printed.out
+    assert printed.err.count("learning diverged on pretraining") == 2
+    assert "no condition finished" in printed.err
+    assert (tmp_path / "wild" / "report.html").is_file()
