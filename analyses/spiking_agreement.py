@@ -194,7 +194,9 @@ def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
         axes[2].plot([], [], markers[name], color="0.3", markersize=3, label=label)
         tables.append(table.assign(panel="c", measure=name))
     axes[2].set(xlabel="Day", ylabel="Correlation, spikes and rates", title="Agreement over days")
-    axes[2].set_ylim(top=1 + 0.02 * (1 - axes[2].get_ylim()[0]))
+    # room for the legend below the curves
+    span = 1 - axes[2].get_ylim()[0]
+    axes[2].set_ylim(1 - 1.5 * span, 1 + 0.04 * span)
     axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].legend(frameon=False, fontsize=6, loc="lower left")
     figures.panel_letters(axes)
