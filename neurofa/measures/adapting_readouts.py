@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Floats
-from neurofa.measures.readouts import all_sessions, check_tolerance, error_of, solve_ridge
+from neurofa.measures.readouts import all_sessions, check_tolerance, errors_of, solve_ridge
 from neurofa.measures.repeats import mask_repeats
 
 #: step sizes of the online readout, as parts of the largest stable one
@@ -155,20 +155,36 @@ def _learn(values: Floats, targets: ArrayLike, days: Floats, penalty: float) -> 
         return np.full(len(RATES), np.nan), np.full(len(RATES), np.nan)
     samples = _training_samples(values, np.asarray(targets, dtype=np.float64))
     largest = max(float((samples[place][0] ** 2).sum(axis=1).max()) for place in used)
-    steps = np.array(RATES)[:, None, None] / largest
+    steps = np.array(RATES) / largest
     weights = np.repeat(solve_ridge(sessions[used[0]], penalty)[None], len(RATES), axis=0)
     errors, changes = [], []
     for before, place in zip(used[:-1], used[1:], strict=True):
-        start = weights.copy()
-        for sample, aim in zip(*samples[place], strict=True):
-            surprise = aim - sample @ weights
-            weights += steps * (sample[:, None] * surprise[:, None, :])
+        start = weights
+        weights = _after(start, *samples[place], steps)
         gap = days[place] - days[before]
         size = np.linalg.norm(start[:, 1:], axis=(1, 2))
         moved = np.linalg.norm((weights - start)[:, 1:], axis=(1, 2))
         changes.append(moved / np.where(size > 0, size, np.nan) / (gap if gap > 0 else np.nan))
-        errors.append([error_of(each, sessions[place]) for each in weights])
+        errors.append(errors_of(weights, sessions[place]))
     return np.mean(errors, axis=0), np.mean(changes, axis=0)
+
+
+def _after(weights: Floats, samples: Floats, aims: Floats, steps: Floats) -> Floats:
+    """
+    Weights (rate, 1 + unit, output) after the delta rule has met all samples, one after the other.
+
+    The surprise e_t = x_t - M^T z_t - step sum_{s < t} (z_s . z_t) e_s is a triangular system: exact, without a loop.
+    """
+    from scipy.linalg import solve_triangular
+
+    earlier = np.tril(samples @ samples.T, -1)
+    result = np.empty_like(weights)
+    for place, (start, step) in enumerate(zip(weights, steps, strict=True)):
+        surprise = solve_triangular(
+            step * earlier, aims - samples @ start, lower=True, unit_diagonal=True, check_finite=False
+        )
+        result[place] = start + step * (samples.T @ surprise)
+    return result
 
 
 def _training_samples(values: Floats, targets: Floats) -> list[tuple[Floats, Floats]]:

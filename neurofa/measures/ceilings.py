@@ -98,6 +98,11 @@ def correct_for_noise(similarity: Similarity, halves: ArrayLike) -> Floats:
     over the units and stimuli of the pair. For correlations of population vectors, tuning and rates there are functions
     of their own (``population_vector_correlation_noise_corrected`` ...), which do the same for all pairs at once.
 
+    Measured to hold (mean error of four animals below 0.03, drift of six known kinds and none, 40 stimuli, 50 to 1,000
+    cells): of `representational_similarity_correlation` from signal to noise (variances, one repeat) x repeats = 5 on
+    (below, errors up to 0.17 both ways), of `linear_cka` from 25 on (below, up to 0.16 too high: noise is alike in the
+    halves' self-similarity, which no ceiling takes out).
+
     Parameters
     ----------
     similarity : callable

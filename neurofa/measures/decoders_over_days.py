@@ -14,6 +14,7 @@ from neurofa.measures.readouts import (
     all_sessions,
     check_tolerance,
     error_of,
+    errors_of,
     inverse_of_positive,
     ridge_penalty,
     solve_ridge,
@@ -110,15 +111,14 @@ def session_decoders(responses: ArrayLike, targets: ArrayLike, penalty: float = 
     n = len(sessions)
     error, concatenated, guess = np.full((n, n), np.nan), np.full(n, np.nan), np.full(n, np.nan)
     used = [place for place, data in enumerate(sessions) if data.n and n_units]
-    for i in used:
-        weights = solve_ridge(sessions[i], penalty)
-        error[i] = [error_of(weights, data) if data.n else np.nan for data in sessions]
-        alone = np.zeros_like(weights)
-        alone[0] = sessions[i].product[0]
-        guess[i] = error_of(alone, sessions[i])
     if used:
+        own = np.stack([solve_ridge(sessions[place], penalty) for place in used])
+        alone = np.zeros_like(own)
+        alone[:, 0] = [sessions[place].product[0] for place in used]
         one = solve_ridge(_together([sessions[place] for place in used]), penalty)
-        concatenated[used] = [error_of(one, sessions[place]) for place in used]
+        for number, place in enumerate(used):
+            found = errors_of(np.concatenate([own, alone[[number]], one[None]]), sessions[place])
+            error[used, place], guess[place], concatenated[place] = found[:-2], found[-2], found[-1]
     return SessionDecoders(error, concatenated, guess, n_units)
 
 

@@ -134,6 +134,10 @@ def drift_magnitude_noise_corrected(halves: ArrayLike) -> Floats:
     and denominator have no bias when the noise of the two halves is independent. A ratio of sums over stimuli, where
     `drift_magnitude` is a mean of ratios: the two agree without noise only if the ratio is the same for all stimuli.
 
+    Measured to hold (mean error of four animals below 0.03, drift of six known kinds and none, 40 stimuli): 50 to 1,000
+    cells, signal to noise (variances, one repeat) x repeats from 5 on. Below, drift that is 0 comes out as up to 0.04,
+    since a square that is negative by chance counts as 0.
+
     Parameters
     ----------
     halves : (half, session, stimulus, unit), Hz or a.u.

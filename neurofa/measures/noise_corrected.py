@@ -21,7 +21,10 @@ the same, ratio 1, 2 repeats      0.010              0.011   0.068
 
 Other ways of halving the repeats make these errors no smaller: they come from the noise that is in the maps. The mean
 error stays below 0.005 for population vectors and tuning, but for the last row (-0.014), and below 0.002 for ensemble
-rates in the first. Two things are not corrected: noise that a whole session shares, such as its gains, for it is in
+rates in the first. Over seven kinds of known drift and none (rotation, random walk, drift in a subspace, global gain,
+turnover, registration errors), signal to noise 0.5 to 10, 50 to 1,000 cells and 3 to 50 repeats, the mean error of four
+animals was at most 0.018 (population vectors), 0.030 (tuning; below 0.024 but for 50 cells with 3 repeats at 0.5) and
+0.008 (ensemble rates). Two things are not corrected: noise that a whole session shares, such as its gains, for it is in
 both halves and counts as drift; and a relation between reliability and drift, for units and stimuli weigh as much as
 they are reliable.
 """

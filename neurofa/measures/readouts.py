@@ -51,7 +51,9 @@ def readout_fraction(maps: ArrayLike, readout: ArrayLike, halves: ArrayLike | No
     f = sum_c |Q^T d(c)|^2 / sum_c |d(c)|^2, d = x_t - x_s, Q an orthonormal basis of the readout's weights in the
     earlier session. With `halves` the products d^a . d^b of the halves of the repeats take the place of the squares,
     above and below the line: without the noise of the trials, where the readout was not fitted to the same repeats (a
-    network's own weights, or a decoder fitted to other repeats).
+    network's own weights, or a decoder fitted to other repeats). Measured to hold (mean error of four animals below
+    0.03, five known directions, drift of five known kinds, 40 stimuli, 50 to 1,000 cells): signal to noise (variances,
+    one repeat) x repeats from 5 on; without drift it has no value.
 
     Parameters
     ----------
@@ -183,15 +185,24 @@ def session_data(repeats: Repeats, targets: Floats, session: int, units: Bools, 
     SessionData
         Means over training samples of products; test samples.
     """
-    stimulus, repeat = np.nonzero(repeats.weights[session] > 0)
-    values = repeats.values[session][stimulus, repeat][:, units]
-    samples = np.concatenate([np.ones((len(values), 1)), values], axis=1)
-    train = (repeat % 2 == 0) | every
-    wanted, n = targets[stimulus], int(train.sum())
-    used, aims = samples[train], wanted[train]
-    return SessionData(
-        used.T @ used / max(n, 1), used.T @ aims / max(n, 1), n, samples[~train | every], wanted[~train | every]
-    )
+    values, shown = repeats.values[session], repeats.weights[session] > 0
+    parts = (slice(None),) if every else (slice(0, None, 2), slice(1, None, 2))
+    found = [_samples(values[:, part], shown[:, part], targets, units) for part in parts]
+    (used, aims), (test, wanted) = found[0], found[-1]
+    n = len(used)
+    return SessionData(used.T @ used / max(n, 1), used.T @ aims / max(n, 1), n, test, wanted)
+
+
+def _samples(values: Floats, shown: Bools, targets: Floats, units: Bools) -> tuple[Floats, Floats]:
+    """Samples (sample, 1 + unit), the first column 1, of responses (stimulus, repeat, unit), and their targets."""
+    stimulus = np.nonzero(shown)[0]
+    samples = np.empty((len(stimulus), 1 + int(units.sum())))
+    samples[:, 0] = 1.0
+    if shown.all() and units.all():
+        samples[:, 1:].reshape(*shown.shape, -1)[...] = values
+    else:
+        samples[:, 1:] = values[shown][:, units]
+    return samples, targets[stimulus]
 
 
 def ridge_penalty(gram: Floats, penalty: float) -> Floats:
@@ -232,10 +243,15 @@ def solve_ridge(data: SessionData, penalty: float) -> Floats:
     (1 + unit, output)
         Intercept and weights.
     """
-    from scipy.linalg import solve
+    from scipy.linalg import lapack
 
-    system = data.gram + np.diag(ridge_penalty(data.gram, penalty))
-    return np.asarray(solve(system, data.product, assume_a="pos", check_finite=False), dtype=np.float64)
+    system = data.gram.copy()
+    system[np.diag_indices(len(system))] += ridge_penalty(data.gram, penalty)
+    # symmetric: its transpose, which nobody has to copy, is the same
+    _, weights, failed = lapack.dposv(system.T, data.product, lower=1, overwrite_a=1)
+    if failed:
+        raise np.linalg.LinAlgError("the sums of a session are not positive definite")
+    return np.ascontiguousarray(weights)
 
 
 def inverse_of_positive(matrix: Floats) -> Floats:
@@ -254,9 +270,12 @@ def inverse_of_positive(matrix: Floats) -> Floats:
     """
     from scipy.linalg import lapack
 
-    factor, _ = lapack.dpotrf(matrix, lower=1)
-    lower, _ = lapack.dpotri(factor, lower=1)
-    inverse: Floats = np.tril(lower) + np.tril(lower, -1).T
+    # a symmetric matrix in the order of rows is itself in the order of columns: nothing is copied
+    factor, _ = lapack.dpotrf(np.ascontiguousarray(matrix).T, lower=1)
+    lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    # the other triangle is 0
+    inverse: Floats = lower + lower.T
+    inverse[np.diag_indices(len(inverse))] /= 2
     return inverse
 
 
@@ -276,9 +295,31 @@ def error_of(weights: Floats, data: SessionData) -> float:
     float
         In the unit of the targets; NaN without test repeats.
     """
+    return float(errors_of(weights[None], data)[0])
+
+
+def errors_of(weights: Floats, data: SessionData) -> Floats:
+    """
+    Root mean squared errors of several decoders on the test repeats of a session, in one product.
+
+    Parameters
+    ----------
+    weights : (decoder, 1 + unit, output)
+        Decoders.
+    data : SessionData
+        The session.
+
+    Returns
+    -------
+    (decoder,)
+        In the unit of the targets; NaN without test repeats.
+    """
+    n_decoders, n_rows, n_outputs = weights.shape
     if not len(data.test):
-        return float("nan")
-    return float(np.sqrt(((data.target - data.test @ weights) ** 2).mean()))
+        return np.full(n_decoders, np.nan)
+    read = data.test @ np.ascontiguousarray(weights.transpose(1, 0, 2)).reshape(n_rows, -1)
+    missed = data.target[:, None] - read.reshape(len(data.test), n_decoders, n_outputs)
+    return np.asarray(np.sqrt(np.einsum("tdo,tdo->d", missed, missed) / (len(data.test) * n_outputs)))
 
 
 def common_units(repeats: Repeats) -> Bools:
