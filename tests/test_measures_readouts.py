@@ -17,7 +17,8 @@ from neurofa.measures import (
 )
 from neurofa.measures.adapting_readouts import RATES
 from neurofa.measures.decoders_over_days import STIFFNESS
-from neurofa.measures.readouts import all_sessions, ridge_penalty
+from neurofa.measures.readouts import all_sessions
+from neurofa.measures.ridge import ridge_penalty
 
 TARGETS = np.stack([np.linspace(-1, 1, 8), np.tile([1.0, -1.0], 4)], axis=1)
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Floats
-from neurofa.measures.readouts import all_sessions, check_tolerance, errors_of, solve_ridge
+from neurofa.measures.readouts import all_sessions, check_tolerance
 from neurofa.measures.repeats import mask_repeats
+from neurofa.measures.ridge import errors_of, solve_ridge
 
 #: step sizes of the online readout, as parts of the largest stable one
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)

@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Floats
-from neurofa.measures.readouts import (
-    SessionData,
-    all_sessions,
-    check_tolerance,
-    error_of,
-    errors_of,
-    inverse_of_positive,
-    ridge_penalty,
-    solve_ridge,
-)
+from neurofa.measures.readouts import all_sessions, check_tolerance
+from neurofa.measures.ridge import SessionData, error_of, errors_of, inverse_of_positive, ridge_penalty, solve_ridge
 
 #: shares l of the cost that change of the weights has, of eq. 2
 STIFFNESS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)

@@ -23,7 +23,7 @@ Other ways of halving the repeats make these errors no smaller: they come from t
 error stays below 0.005 for population vectors and tuning, but for the last row (-0.014), and below 0.002 for ensemble
 rates in the first. Over seven kinds of known drift and none (rotation, random walk, drift in a subspace, global gain,
 turnover, registration errors), signal to noise 0.5 to 10, 50 to 1,000 cells and 3 to 50 repeats, the mean error of four
-animals was at most 0.018 (population vectors), 0.030 (tuning; below 0.024 but for 50 cells with 3 repeats at 0.5) and
+animals was at most 0.018 (population vectors), 0.030 (tuning; 0.016 but for turnover with 3 repeats at 0.5) and
 0.008 (ensemble rates). Two things are not corrected: noise that a whole session shares, such as its gains, for it is in
 both halves and counts as drift; and a relation between reliability and drift, for units and stimuli weigh as much as
 they are reliable.
