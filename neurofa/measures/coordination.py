@@ -10,8 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.errors import ConfigError, ShapeError
-from neurofa.measures.kernels import ROUNDING, Bools, Floats, Masked, mask_maps, mask_pair
-from neurofa.measures.pairs import Pairs, mean_of_defined, pairs, pairs_of_halves
+from neurofa.measures.kernels import (
+    ROUNDING,
+    Bools,
+    Floats,
+    Masked,
+    mask_pair,
+)
+from neurofa.measures.pairs import (
+    alike,
+    mean_of_defined,
+    of_units,
+    pairs,
+    pairs_of_halves,
+)
 from neurofa.measures.repeats import mask_repeats
 from neurofa.measures.variational import NEARLY
 
@@ -153,89 +165,6 @@ def angle_between_drift_vectors_deg_noise_corrected(halves: ArrayLike, group: Ar
     return np.stack(rows)
 
 
-def drift_dimensions(maps: ArrayLike) -> Floats:
-    """
-    Effective number of dimensions in which the responses to all stimuli drift.
-
-    D = (mean over stimuli p of |d_p|^2)^2 / mean over p != q of (d_p . d_q)^2, d_p = x_t(p) - x_s(p): the participation
-    ratio (eq. 4) of the second moment of the drift vectors, estimated without the stimuli's own squares. 1 where all
-    stimuli drift along one line; r where they drift alike along r directions; about N where each drifts its own way.
-    Noise of the trials adds dimensions: `drift_dimensions_noise_corrected`. Rule et al. give another number, the rank
-    of random drift that one decoder for all days reads as well.
-
-    Parameters
-    ----------
-    maps : (session, stimulus, unit), Hz or a.u.
-        Mean rates. Gaps: a pair uses the units finite in both sessions and the stimuli finite in both.
-
-    Returns
-    -------
-    (session, session), dimensions
-        NaN with fewer than two stimuli, and where nothing moved.
-
-    Raises
-    ------
-    ShapeError
-        Where dimensions differ or single values are missing.
-
-    References
-    ----------
-    Aitken et al. 2022, doi 10.1371/journal.pcbi.1010716 (participation ratio); Rule et al. 2020, eLife 9:e51121, doi
-    10.7554/eLife.51121 (drift in few dimensions).
-
-    Examples
-    --------
-    >>> maps = [[[0.0, 0], [0, 0]], [[1, 0], [2, 0]]]
-    >>> round(float(drift_dimensions(maps)[0, 1]), 3)
-    1.562
-    """
-    masked = mask_maps(maps)
-    return np.stack([_dimensions(pair, pair) for pair in pairs(masked, masked)])
-
-
-def drift_dimensions_noise_corrected(halves: ArrayLike) -> Floats:
-    """
-    Effective number of dimensions of drift without the noise of the trials.
-
-    As `drift_dimensions`, with d_p^a . d_p^b in place of |d_p|^2 and (d_p^a . d_q^b) (d_p^b . d_q^a) in place of
-    (d_p . d_q)^2, a and b the halves of the repeats: products without bias where the noise of different repeats, and
-    of different stimuli, is independent.
-
-    Parameters
-    ----------
-    halves : (half, session, stimulus, unit), Hz or a.u.
-        Maps of the two halves of each session's repeats. Gaps: as in `drift_dimensions`, in both halves.
-
-    Returns
-    -------
-    (session, session), dimensions
-        NaN where drift is not told from noise: one of the two means is not above 0. May exceed the number of units.
-
-    Raises
-    ------
-    ShapeError
-        Unless there are two halves of three dimensions, or where single values are missing.
-
-    References
-    ----------
-    As `drift_dimensions`; products without bias: Walther et al. 2016, doi 10.1016/j.neuroimage.2015.12.012.
-    """
-    return np.stack([_dimensions(a, b) for a, b in pairs_of_halves(halves)])
-
-
-def _dimensions(a: Pairs, b: Pairs) -> Floats:
-    """Participation ratio of the drift of one session to all others, from two measurements of it."""
-    first, second = a.y - a.x, b.y - b.x
-    products = first @ second.swapaxes(1, 2)
-    n = a.stimuli.sum(axis=1)
-    own = np.trace(products, axis1=1, axis2=2)
-    squares = np.diagonal(products, axis1=1, axis2=2) ** 2
-    every = (products * products.swapaxes(1, 2)).sum(axis=(1, 2)) - squares.sum(axis=1)
-    defined = (n >= 2) & (every > 0) & (own > ROUNDING * (a.x**2 + a.y**2).sum(axis=(1, 2)))
-    size, common = own / np.maximum(n, 1), every / np.maximum(n * (n - 1), 1)
-    return np.where(defined, size**2 / np.where(defined, common, 1.0), np.nan)
-
-
 def variation_within_sessions(responses: ArrayLike) -> WithinSession:
     """
     Dimensions in which responses vary from repeat to repeat, and the variance that they hold.
@@ -318,21 +247,23 @@ def drift_along_components(responses: ArrayLike, n_components: int = 5) -> Drift
     variance, chance = np.full((n, n_components), np.nan), np.full((n, n), np.nan)
     shown = repeats.shown()
     for i in range(n):
-        known: tuple[Bools, Floats, Floats] | None = None
-        for j in np.flatnonzero(np.arange(n) != i):
-            units = repeats.units[i] & repeats.units[j]
-            if known is None or (known[0] != units).any():
-                known = (units, *_components(repeats.values[i][..., units], repeats.weights[i] > 0, n_components))
-            drift = means[j][:, units] - means[i][:, units]
-            norm = np.linalg.norm(drift, axis=1)
-            smallest = np.sqrt(ROUNDING) * np.linalg.norm(means[i][:, units], axis=1)
-            moved = np.asarray(shown[i] & shown[j] & (norm > smallest))
-            along = (known[1] @ drift[:, :, None])[:, :, 0] / np.where(moved, norm, 1.0)[:, None]
-            defined = np.asarray(moved[:, None] & (known[2] > 0)).T
-            size[i, j] = mean_of_defined(np.abs(along).T, defined)
-            angle[i, j] = np.degrees(mean_of_defined(np.arccos(np.clip(along, -1.0, 1.0)).T, defined))
-            chance[i, j] = np.sqrt(2 / (np.pi * units.sum())) if units.any() else np.nan
-        _, ratio = _components(repeats.values[i][..., repeats.units[i]], repeats.weights[i] > 0, n_components)
+        for units, others in alike(repeats.units, i):
+            axes, held = _components(of_units(repeats.values[i], units), repeats.weights[i] > 0, n_components)
+            drift = of_units(means[others] - means[i], units)
+            norm = np.sqrt(np.einsum("jkn,jkn->jk", drift, drift))
+            smallest = np.sqrt(ROUNDING) * np.linalg.norm(of_units(means[i], units), axis=1)
+            moved = np.asarray(shown[i] & shown[others] & (norm > smallest))
+            along = axes @ np.ascontiguousarray(drift.transpose(1, 2, 0))
+            cosines = along.transpose(2, 1, 0) / np.where(moved, norm, 1.0)[:, None, :]
+            defined = np.asarray(moved[:, None, :] & (held > 0).T)
+            size[i, others] = mean_of_defined(np.abs(cosines), defined)
+            angle[i, others] = np.degrees(mean_of_defined(np.arccos(np.clip(cosines, -1.0, 1.0)), defined))
+            chance[i, others] = np.sqrt(2 / (np.pi * units.sum()))
+        _, ratio = _components(
+            repeats.values[i][..., repeats.units[i]],
+            repeats.weights[i] > 0,
+            n_components,
+        )
         variance[i] = mean_of_defined(ratio.T, np.asarray(ratio > 0).T)
     return DriftAlongComponents(size, angle, variance, chance)
 
@@ -367,4 +298,7 @@ def _group_means(maps: Floats, group: ArrayLike | None) -> Floats:
     labels = np.asarray(group)
     if maps.ndim != 3 or labels.shape != maps.shape[1:2]:
         raise ShapeError(f"group must have one label per stimulus, got shape {labels.shape} for maps {maps.shape}")
-    return np.stack([maps[:, labels == label].mean(axis=1) for label in dict.fromkeys(labels.tolist())], axis=1)
+    return np.stack(
+        [maps[:, labels == label].mean(axis=1) for label in dict.fromkeys(labels.tolist())],
+        axis=1,
+    )

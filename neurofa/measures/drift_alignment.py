@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import ROUNDING, Bools, Floats
-from neurofa.measures.pairs import mean_of_defined
+from neurofa.measures.pairs import alike, mean_of_defined, of_units
 from neurofa.measures.repeats import Repeats, mask_repeats
 
 
@@ -61,11 +61,18 @@ def standardise(responses: ArrayLike) -> Floats:
     mean = filled.sum(axis=axes) / count
     deviation = np.sqrt((np.where(present, values - mean, 0.0) ** 2).sum(axis=axes) / count)
     varies = deviation > 1e-12 * np.abs(filled).max(axis=axes, initial=0.0)
-    return np.where(varies, values / np.where(varies, deviation, 1.0), np.where(present, 0.0, np.nan))
+    return np.where(
+        varies,
+        values / np.where(varies, deviation, 1.0),
+        np.where(present, 0.0, np.nan),
+    )
 
 
 def alignment_with_noise_directions(
-    responses: ArrayLike, rng: np.random.Generator | None = None, n_random: int = 200, level: float = 0.95
+    responses: ArrayLike,
+    rng: np.random.Generator | None = None,
+    n_random: int = 200,
+    level: float = 0.95,
 ) -> DriftAlignment:
     """
     Alignment of drift with the directions in which repeats of the same stimulus differ.
@@ -115,7 +122,10 @@ def alignment_with_noise_directions(
         roots.append(_deviations(values, shown))
         first = np.arange(weights.shape[1]) % 2 == 0
         within.append(
-            np.concatenate([_deviations(values[:, part], shown[:, part]) for part in (first, ~first)], axis=1)
+            np.concatenate(
+                [_deviations(values[:, part], shown[:, part]) for part in (first, ~first)],
+                axis=1,
+            )
         )
     return _alignments(repeats, roots, [(root, root) for root in within], rng, n_random, level)
 
@@ -228,29 +238,32 @@ def _alignments(
     n = len(repeats.values)
     means, shown = repeats.means(), repeats.shown()
     halves = [_half(repeats, start) for start in (0, 1)]
+    power = (means**2).sum(axis=2)
     raw, corrected, chance = np.full((3, n, n), np.nan)
     for i in range(n):
-        for units, others in _alike(repeats.units, i):
+        for units, others in alike(repeats.units, i):
             n_units = int(units.sum())
-            spectrum, largest, phi0 = _spectrum(roots[i][:, :, units], n_units)
-            drift = (means[others] - means[i])[..., units]
-            energy = (drift**2).sum(axis=2)
-            size = (means[others][..., units] ** 2).sum(axis=2) + (means[i][..., units] ** 2).sum(axis=1)
+            root = of_units(roots[i], units)
+            spectrum, largest, phi0 = _spectrum(root, n_units)
+            drift = of_units(means[others] - means[i], units)
+            energy = np.einsum("jkn,jkn->jk", drift, drift)
+            powers = power if units.all() else (of_units(means, units) ** 2).sum(axis=2)
+            size = powers[others] + powers[i]
             present = shown[others] & shown[i] & (energy > ROUNDING * size)
             moved = np.asarray(present & (largest > 0) & (phi0 < 1 - NEARLY_ONE))
-            within = _product(roots[i][:, :, units], roots[i][:, :, units], drift, drift)
+            within = _product(root, root, drift, drift)
             phi = np.sqrt(within / np.where(largest > 0, largest, 1.0) / np.where(moved, energy, 1.0))
             raw[i, others] = mean_of_defined((phi - phi0) / np.where(phi0 < 1, 1 - phi0, 1.0), moved)
             if rng is not None:
                 chance[i, others] = _chance(spectrum, n_units, moved, rng, n_random, level)
-            of_a, of_b = (root[:, :, units] for root in crossed[i])
+            of_a, of_b = (of_units(each, units) for each in crossed[i])
             if len(of_a) > 1:
                 _, largest, phi0 = _spectrum(of_a, n_units)
-            a, b = ((half[others] - half[i])[..., units] for half, _ in halves)
+            a, b = (of_units(half[others] - half[i], units) for half, _ in halves)
             both = np.all([known[others] & known[i] for _, known in halves], axis=0)
             both &= present & (largest > 0) & (phi0 < 1 - NEARLY_ONE)
             above = _product(of_a, of_b, a, b) / np.where(largest > 0, largest, 1.0)
-            corrected[i, others] = _ratio_of_sums(above, (a * b).sum(axis=2), phi0, both)
+            corrected[i, others] = _ratio_of_sums(above, np.einsum("jkn,jkn->jk", a, b), phi0, both)
     return DriftAlignment(raw, corrected, chance)
 
 
@@ -286,7 +299,12 @@ def _ratio_of_sums(above: Floats, below: Floats, phi0: Floats, defined: Bools) -
 
 
 def _chance(
-    spectrum: Floats, n_units: int, moved: Bools, rng: np.random.Generator, n_random: int, level: float
+    spectrum: Floats,
+    n_units: int,
+    moved: Bools,
+    rng: np.random.Generator,
+    n_random: int,
+    level: float,
 ) -> Floats:
     """Quantile, over random drift, of rho; spectrum (stimulus or 1, direction), moved (other session, stimulus)."""
     spectrum = spectrum[:, -min(n_units, spectrum.shape[1]) :]
@@ -304,16 +322,6 @@ def _half(repeats: Repeats, start: int) -> tuple[Floats, Bools]:
     weights = repeats.weights * (np.arange(repeats.weights.shape[2]) % 2 == start)
     half = Repeats(repeats.values, weights, repeats.units)
     return half.means(), half.shown()
-
-
-def _alike(units: Bools, session: int) -> list[tuple[Bools, np.ndarray]]:
-    """Units that a session shares with others, and the other sessions with which it shares just these."""
-    found: dict[bytes, tuple[Bools, list[int]]] = {}
-    for other in range(len(units)):
-        if other != session:
-            common = np.asarray(units[session] & units[other])
-            found.setdefault(common.tobytes(), (common, []))[1].append(other)
-    return [(common, np.array(others)) for common, others in found.values() if common.any()]
 
 
 def _check(n_random: int, level: float) -> None:

@@ -1,6 +1,5 @@
 """The representational drift index: how much less a unit's tuning agrees between two sessions than within them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,8 @@ from neurofa.measures.repeats import mask_repeats
 SMALLEST_WITHIN = 0.001
 #: splits into halves, as the authors draw them: more where there are more repeats
 MANY_REPEATS, SPLITS, MORE_SPLITS = 8, 50, 100
+#: splits that are computed together
+SPLITS_AT_ONCE = 10
 #: numbers held at once: units are taken in blocks that stay in the cache of a processor
 AT_ONCE = 1_000_000
 #: what is left of a constant tuning after the mean was subtracted
@@ -103,66 +104,84 @@ def representational_drift_index(
     step = max(1, AT_ONCE // max(1, n_sessions * n_stimuli * max(n_repeats, len(first))))
     for start in range(0, n_units, step):
         some = slice(start, start + step)
-        values = np.ascontiguousarray(repeats.values[..., some].transpose(3, 0, 1, 2))
-        for halves, shown in _split_means(values, repeats.weights, first):
-            _add_split(halves, shown, within[some], between[some], varies[some])
+        values = _weighted(
+            np.ascontiguousarray(repeats.values[..., some].transpose(3, 0, 1, 2)),
+            repeats.weights,
+        )
+        for chunk in range(0, len(first), SPLITS_AT_ONCE):
+            halves, shown = _split_means(values, repeats.weights, first[chunk : chunk + SPLITS_AT_ONCE])
+            _add_splits(halves, shown, within[some], between[some], varies[some])
     return _index(within / splits, between / splits, repeats.units.T, varies, reliability)
 
 
-def _split_means(values: Floats, weights: Floats, first: Bools) -> Iterator[tuple[Floats, Bools]]:
-    """Means (half, unit, session, stimulus) of values (unit, session, stimulus, repeat), and what was shown."""
-    n_units, n_sessions, n_stimuli, n_repeats = values.shape
+def _weighted(values: Floats, weights: Floats) -> Floats:
+    """Responses (unit, session, stimulus, repeat), at most 1 in size, times the weights of the repeats."""
     largest = np.abs(values).max(axis=(1, 2, 3), keepdims=True, initial=0.0)
-    values = values / np.where(largest > 0, largest, 1.0) * weights
+    values *= weights / np.where(largest > 0, largest, 1.0)
+    return values
+
+
+def _split_means(values: Floats, weights: Floats, first: Bools) -> tuple[Floats, Bools]:
+    """Means (half, split, unit, session, stimulus) of weighted responses, and what was shown."""
+    n_units, n_sessions, n_stimuli, n_repeats = values.shape
     chosen = first.astype(np.float64)
     each = weights.reshape(-1, n_repeats)
-    totals = np.stack([each @ chosen.T, each @ (1 - chosen).T]).reshape(2, n_sessions, n_stimuli, -1)
-    scale = 1 / np.where(totals > 0, totals, 1.0)
+    totals = np.stack([chosen @ each.T, (1 - chosen) @ each.T]).reshape(2, len(first), 1, n_sessions, n_stimuli)
     sums = (chosen @ values.reshape(-1, n_repeats).T).reshape(-1, n_units, n_sessions, n_stimuli)
-    whole = values.sum(axis=3)
-    for split, one in enumerate(sums):
-        yield np.stack([one, whole - one]) * scale[:, None, :, :, split], totals[:, :, :, split] > 0
+    halves = np.stack([sums, values.sum(axis=3) - sums])
+    halves *= 1 / np.where(totals > 0, totals, 1.0)
+    return halves, totals[:, :, 0] > 0
 
 
-def _add_split(halves: Floats, shown: Bools, within: Floats, between: Floats, varies: Bools) -> None:
-    """Add one split's correlations (unit, session, session) within and between sessions."""
+def _add_splits(halves: Floats, shown: Bools, within: Floats, between: Floats, varies: Bools) -> None:
+    """Add several splits' correlations (unit, session, session) within and between sessions."""
     if shown.all():
         x, y = halves
         constant = False
         for half in (x, y):
-            half -= half.mean(axis=2, keepdims=True)
-            power = np.einsum("nsk,nsk->ns", half, half)[:, :, None]
+            half -= half.mean(axis=3, keepdims=True)
+            power = np.einsum("pnsk,pnsk->pns", half, half)[:, :, :, None]
             constant |= bool(power.min(initial=1.0) <= CONSTANT)
-            half *= np.where(power > CONSTANT, 1 / np.sqrt(np.where(power > CONSTANT, power, 1.0)), 0.0)
-        crossed = x @ y.swapaxes(1, 2)
+            half *= np.where(
+                power > CONSTANT,
+                1 / np.sqrt(np.where(power > CONSTANT, power, 1.0)),
+                0.0,
+            )
+        crossed = x @ y.swapaxes(2, 3)
         if not constant:
             varies[:] = True
-            own = np.diagonal(crossed, axis1=1, axis2=2)
-            _add_rectified(own[:, :, None], own[:, None, :], 2.0, within)
-            _add_rectified(crossed, crossed.swapaxes(1, 2), 2.0, between)
+            own = np.diagonal(crossed, axis1=2, axis2=3)
+            _add_rectified(own[:, :, :, None], own[:, :, None, :], 2.0, within)
+            _add_rectified(crossed, crossed.swapaxes(2, 3), 2.0, between)
             return
-        known = (x != 0).any(axis=2)[:, :, None] & (y != 0).any(axis=2)[:, None, :]
+        known = (x != 0).any(axis=3)[:, :, :, None] & (y != 0).any(axis=3)[:, :, None, :]
     else:
-        x, y = (centre(half, mask[None]) for half, mask in zip(halves, shown, strict=True))
-        a, b = (mask.astype(np.float64) for mask in shown)
-        sums = (x @ b.T, (y @ a.T).swapaxes(1, 2), (x * x) @ b.T, ((y * y) @ a.T).swapaxes(1, 2))
-        crossed = pearson_from_sums(a @ b.T, *sums, x @ y.swapaxes(1, 2))
+        x, y = (centre(half, mask[:, None]) for half, mask in zip(halves, shown, strict=True))
+        a, b = (mask.astype(np.float64)[:, None] for mask in shown)
+        a_t, b_t = a.swapaxes(2, 3), b.swapaxes(2, 3)
+        sums = (
+            x @ b_t,
+            (y @ a_t).swapaxes(2, 3),
+            (x * x) @ b_t,
+            ((y * y) @ a_t).swapaxes(2, 3),
+        )
+        crossed = pearson_from_sums(a @ b_t, *sums, x @ y.swapaxes(2, 3))
         known = np.isfinite(crossed)
         crossed = np.where(known, crossed, 0.0)
-    own, defined = (np.diagonal(each, axis1=1, axis2=2) for each in (crossed, known))
-    varies |= defined
-    n_own = defined[:, :, None].astype(np.float64) + defined[:, None, :]
-    n_crossed = known.astype(np.float64) + known.swapaxes(1, 2)
-    _add_rectified(own[:, :, None], own[:, None, :], np.maximum(n_own, 1), within)
-    _add_rectified(crossed, crossed.swapaxes(1, 2), np.maximum(n_crossed, 1), between)
+    own, defined = (np.diagonal(each, axis1=2, axis2=3) for each in (crossed, known))
+    varies |= defined.any(axis=0)
+    n_own = defined[:, :, :, None].astype(np.float64) + defined[:, :, None, :]
+    n_crossed = known.astype(np.float64) + known.swapaxes(2, 3)
+    _add_rectified(own[:, :, :, None], own[:, :, None, :], np.maximum(n_own, 1), within)
+    _add_rectified(crossed, crossed.swapaxes(2, 3), np.maximum(n_crossed, 1), between)
 
 
 def _add_rectified(first: Floats, second: Floats, number: Floats | float, to: Floats) -> None:
-    """Add the mean of two correlations where it is positive."""
+    """Add the mean of two correlations (split, unit, session, session) where it is positive, over all splits."""
     mean = first + second
     np.maximum(mean, 0.0, out=mean)
     mean /= number
-    to += mean
+    to += mean.sum(axis=0)
 
 
 def _index(within: Floats, between: Floats, units: Bools, varies: Bools, reliability: float) -> DriftIndex:
@@ -174,7 +193,11 @@ def _index(within: Floats, between: Floats, units: Bools, varies: Bools, reliabi
     ratio = (bounded - between) / (bounded + between)
     number = counted.sum(axis=0)
     index, inside, across = (
-        np.where(number > 0, np.where(counted, each, 0.0).sum(axis=0) / np.maximum(number, 1), np.nan)
+        np.where(
+            number > 0,
+            np.where(counted, each, 0.0).sum(axis=0) / np.maximum(number, 1),
+            np.nan,
+        )
         for each in (ratio, within, between)
     )
     return DriftIndex(index, inside, across, number)

@@ -46,9 +46,17 @@ def pairs(first: Masked, second: Masked) -> Iterator[Pairs]:
     """
     complete = bool(first.units.all() and second.units.all() and first.stimuli.all() and second.stimuli.all())
     for session, values in enumerate(first.values):
-        units, stimuli = first.units[session] & second.units, first.stimuli[session] & second.stimuli
+        units, stimuli = (
+            first.units[session] & second.units,
+            first.stimuli[session] & second.stimuli,
+        )
         if complete:
-            yield Pairs(np.broadcast_to(values, second.values.shape), second.values, units, stimuli)
+            yield Pairs(
+                np.broadcast_to(values, second.values.shape),
+                second.values,
+                units,
+                stimuli,
+            )
         else:
             kept = stimuli[:, :, None] & units[:, None, :]
             yield Pairs(values * kept, second.values * kept, units, stimuli)
@@ -99,4 +107,51 @@ def mean_of_defined(values: Floats, defined: Bools) -> Floats:
         Means; NaN where nothing is defined.
     """
     count = defined.sum(axis=-1)
-    return np.where(count > 0, np.where(defined, values, 0.0).sum(axis=-1) / np.maximum(count, 1), np.nan)
+    return np.where(
+        count > 0,
+        np.where(defined, values, 0.0).sum(axis=-1) / np.maximum(count, 1),
+        np.nan,
+    )
+
+
+def alike(units: Bools, session: int) -> list[tuple[Bools, np.ndarray]]:
+    """
+    Group the other sessions by the units that a session shares with them.
+
+    Parameters
+    ----------
+    units : (session, unit) bool
+        Units recorded in the sessions.
+    session : int
+        A session.
+
+    Returns
+    -------
+    list of (units, sessions)
+        Units (unit,) bool, and the other sessions with which it shares just these; none without a common unit.
+    """
+    found: dict[bytes, tuple[Bools, list[int]]] = {}
+    for other in range(len(units)):
+        if other != session:
+            common = np.asarray(units[session] & units[other])
+            found.setdefault(common.tobytes(), (common, []))[1].append(other)
+    return [(common, np.array(others)) for common, others in found.values() if common.any()]
+
+
+def of_units(values: Floats, units: Bools) -> Floats:
+    """
+    Select units, without a copy where it is all of them.
+
+    Parameters
+    ----------
+    values : (..., unit)
+        Values.
+    units : (unit,) bool
+        Which.
+
+    Returns
+    -------
+    (..., chosen unit)
+        Values.
+    """
+    return values if units.all() else values[..., units]

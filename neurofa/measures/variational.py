@@ -106,7 +106,10 @@ def participation_ratio(responses: ArrayLike) -> Floats:
     largest = np.abs(centred).max(axis=(1, 2), keepdims=True, initial=0.0)
     x = centred / np.where(largest > 0, largest, 1.0)
     products = x @ x.swapaxes(1, 2) if x.shape[1] <= x.shape[2] else x.swapaxes(1, 2) @ x
-    total, squares = np.trace(products, axis1=1, axis2=2), (products**2).sum(axis=(1, 2))
+    total, squares = (
+        np.trace(products, axis1=1, axis2=2),
+        (products**2).sum(axis=(1, 2)),
+    )
     defined = (shown.sum(axis=1) >= 2) & (squares > 0)
     result: Floats = np.where(defined, total**2 / np.where(defined, squares, 1.0), np.nan)
     return result.reshape(values.shape[:-2])
@@ -202,6 +205,8 @@ def compare_variational_spaces(responses: ArrayLike, share: float | None = None)
         )
     centred, means, units, shown = _centred_responses(values)
     enough = shown.sum(axis=2) >= 2
+    if len(units) and (units == units[0]).all():
+        return DriftAndSpaces(*_of_same_units(centred[..., units[0]], means[..., units[0]], enough, share))
     results = np.full((5, len(values), len(values)), np.nan)
     kept: dict[int, _Spaces] = {}
     for i in range(len(values)):
@@ -239,19 +244,62 @@ def _spaces(centred: Floats, enough: Bools, share: float | None) -> _Spaces:
     return _Spaces(axes, count, enough & (count > 0))
 
 
+def _of_same_units(centred: Floats, means: Floats, enough: Bools, share: float | None) -> Floats:
+    """Fields of DriftAndSpaces for all pairs of sessions (field, session, session) that have the same units."""
+    n, n_stimuli, n_units = means.shape
+    spaces = [_spaces(one, known, share) for one, known in zip(centred, enough, strict=True)]
+    most = max(space.axes.shape[1] for space in spaces)
+    axes = np.zeros((n, n_stimuli, most, n_units))
+    for own, space in zip(axes, spaces, strict=True):
+        own[:, : space.axes.shape[1]] = space.axes
+    n_axes, defined = (
+        np.stack([space.n_axes for space in spaces]),
+        np.stack([space.defined for space in spaces]),
+    )
+    shared = np.empty((n, n, n_stimuli))
+    for stimulus in range(n_stimuli):
+        flat = np.ascontiguousarray(axes[:, stimulus]).reshape(n * most, n_units)
+        cosines = (flat @ flat.T).reshape(n, most, n, most)
+        shared[:, :, stimulus] = np.einsum("iajb,iajb->ij", cosines, cosines)
+    power, results = (means**2).sum(axis=2), np.empty((5, n, n))
+    for i in range(n):
+        drift = means - means[i]
+        energy = np.einsum("jkn,jkn->jk", drift, drift)
+        both = defined[i] & defined
+        moved = both & (energy > ROUNDING**2 * (power[i] + power))
+        along = axes[i] @ np.ascontiguousarray(drift.transpose(1, 2, 0))
+        inside = np.einsum("kaj,kaj->jk", along, along) / np.where(moved, energy, 1.0)
+        results[:, i] = _fields(n_axes[i], n_axes, n_units, inside, shared[i], both, moved)
+    return results
+
+
 def _compare(earlier: _Spaces, later: _Spaces, drift: Floats, size: Floats) -> Floats:
     """Fields of DriftAndSpaces for one pair of sessions; drift (stimulus, unit), size its scale squared."""
-    n_units = max(drift.shape[1], 1)
     defined = earlier.defined & later.defined
     energy = (drift**2).sum(axis=1)
     moved = defined & (energy > ROUNDING**2 * size)
     inside = ((earlier.axes @ drift[:, :, None]) ** 2).sum(axis=(1, 2)) / np.where(moved, energy, 1.0)
     shared = ((earlier.axes @ later.axes.swapaxes(1, 2)) ** 2).sum(axis=(1, 2))
-    fewer, more = np.minimum(earlier.n_axes, later.n_axes), np.maximum(earlier.n_axes, later.n_axes)
+    return _fields(earlier.n_axes, later.n_axes, drift.shape[1], inside, shared, defined, moved)
+
+
+def _fields(
+    n_axes: Ints,
+    n_later: Ints,
+    n_units: int,
+    inside: Floats,
+    shared: Floats,
+    defined: Bools,
+    moved: Bools,
+) -> Floats:
+    """Means over stimuli (field, ...): dimensions of the earlier space (stimulus,) and of the later (..., stimulus)."""
+    n_units = max(n_units, 1)
+    fewer, more = np.minimum(n_axes, n_later), np.maximum(n_axes, n_later)
+    own = np.broadcast_to(n_axes, fewer.shape)
     columns = (
-        (earlier.n_axes.astype(np.float64), defined),
+        (own.astype(np.float64), defined),
         (np.minimum(inside, 1.0), moved),
-        (earlier.n_axes / n_units, moved),
+        (own / n_units, moved),
         (np.minimum(shared / np.maximum(fewer, 1), 1.0), defined),
         (more / n_units, defined),
     )
