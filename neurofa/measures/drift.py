@@ -11,6 +11,8 @@ from neurofa.errors import ShapeError
 from neurofa.measures.kernels import (
     Floats,
     Masked,
+    centred,
+    correlate,
     correlate_rows,
     mask_maps,
     mask_pair,
@@ -181,6 +183,12 @@ def representational_similarity_correlation(maps: ArrayLike, other: ArrayLike | 
     Deitch et al. 2021, Current Biology 31:4327, doi 10.1016/j.cub.2021.07.062.
     """
     first, second = mask_pair(maps, other)
+    if all(one.units.all() and one.stimuli.all() for one in (first, second)):
+        alike = _similarities(first, second.units[:1])[:, 0]
+        likewise = alike if second is first else _similarities(second, first.units[:1])[:, 0]
+        if np.isfinite(alike).all() and np.isfinite(likewise).all():
+            every = (np.ones(alike.shape, dtype=bool), np.ones(likewise.shape, dtype=bool))
+            return np.asarray(correlate(centred(alike[None], *every), centred(likewise[None], *every[::-1]))[0])
     similarities = _similarities(first, second.units)
     others = similarities if second is first else _similarities(second, first.units)
     row, column = np.triu_indices(first.values.shape[1], 1)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from rich.console import Console
 from sklearn.linear_model import Ridge
+from sklearn.neighbors import NearestCentroid
 from threadpoolctl import threadpool_limits
 
 from neurofa import measures
@@ -40,14 +41,14 @@ def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation linear_cka "
         "representational_similarity_correlation angle_unaligned_deg angle_procrustes_deg drift_magnitude "
         "angle_between_population_vectors_deg mean_squared_displacement drift_kurtosis drift_share_of_top_units "
-        "angle_between_drift_vectors_deg"
+        "angle_between_drift_vectors_deg drift_dimensions"
     )
     of_halves = (
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation drift_magnitude "
-        "mean_squared_displacement angle_between_drift_vectors_deg"
+        "mean_squared_displacement angle_between_drift_vectors_deg drift_dimensions"
     )
     of_repeats = (
-        "compare_variational_spaces cross_day_decoding variation_within_sessions drift_along_components "
+        "compare_variational_spaces session_classifiers cross_day_decoding variation_within_sessions drift_along_components "
         "alignment_with_noise_directions alignment_with_coding_directions"
     )
     work = {name: (getattr(measures, name), maps) for name in of_maps.split()}
@@ -63,6 +64,8 @@ def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
         "selectivity_changes": lambda: measures.selectivity_changes(
             measures.selectivity(abs(maps), np.arange(30) < 15)
         ),
+        "tuned_units": lambda: measures.tuned_units(halves, rng),
+        "decoder_importance": lambda: measures.decoder_importance(responses, targets),
         "decoder_weights": lambda: measures.decoder_weights(responses, targets),
         "readout_fraction": lambda: measures.readout_fraction(maps, np.ones((3, UNITS)) * np.eye(3, UNITS)),
         "session_decoders": lambda: measures.session_decoders(responses, targets),
@@ -96,6 +99,16 @@ def loop_of_decoders(responses: np.ndarray) -> None:
             ((model.predict(other) - targets) ** 2).mean()
 
 
+def loop_of_nearest(responses: np.ndarray) -> None:
+    """Scikit-learn's nearest centroid of every session, tested on the repeats of every session."""
+    labels = np.repeat(np.arange(STIMULI), REPEATS)
+    samples = responses.reshape(SESSIONS, -1, UNITS)
+    for values in samples:
+        model = NearestCentroid().fit(values, labels)
+        for other in samples:
+            (model.predict(other) == labels).mean()
+
+
 def main() -> None:
     """Measure and show."""
     responses = made()
@@ -111,6 +124,7 @@ def main() -> None:
             ("population_vector_correlation", lambda: loop_of_population_vectors(maps)),
             ("representational_similarity_correlation", lambda: loop_of_similarities(maps)),
             ("session_decoders", lambda: loop_of_decoders(responses)),
+            ("cross_day_decoding", lambda: loop_of_nearest(responses)),
         ):
             Console().print(f"{name}: {seconds(loop) / max(times[name], 1e-3):.1f} times faster than a loop")
 
