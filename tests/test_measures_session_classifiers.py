@@ -44,6 +44,13 @@ def test_equals_scikit_learns_nearest_centroid_with_gaps() -> None:
     assert np.isnan(found.between[0, 0])
 
 
+def test_complete_sessions_are_the_same_as_one_by_one() -> None:
+    given = responses(0.3, 6)
+    found = measures.session_classifiers(given).between
+    for i, j in ((0, 1), (0, 2), (2, 1)):
+        assert found[i, j] == pytest.approx(np.mean([naive(a, b) for a, b in zip(given[i], given[j], strict=True)]))
+
+
 def test_noise_alone_is_at_chance_and_drift_is_told() -> None:
     still = [measures.session_classifiers(responses(0.0, seed)) for seed in range(40)]
     for name in ("between", "halves", "even_odd"):

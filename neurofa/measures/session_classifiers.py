@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Bools, Floats
-from neurofa.measures.pairs import mean_of_defined
+from neurofa.measures.pairs import mean_of_defined, of_units
 from neurofa.measures.repeats import Repeats, mask_repeats
 from neurofa.measures.statistics import mean_by_lag
 
@@ -72,12 +72,38 @@ def session_classifiers(responses: ArrayLike) -> SessionClassifiers:
         later = np.take_along_axis(own, late[:, :, None], axis=1)
         halves[i] = _accuracy(own, later, middle)
         even_odd[i] = _accuracy(own[:, ::2], own[:, 1::2], middle)
+    shown = repeats.weights > 0
+    if shown.all() and n and repeats.units.all() and shown.shape[2] >= 2:
+        return SessionClassifiers(_all_pairs(repeats.values), halves, even_odd)
+    for i, (values, count) in enumerate(order):
         for j in range(i + 1, n):
             units = repeats.units[i] & repeats.units[j]
             if units.any():
-                a, b = (one[0] if units.all() else one[0][..., units] for one in (order[i], order[j]))
+                a, b = (of_units(one, units) for one in (values, order[j][0]))
                 between[i, j] = between[j, i] = _accuracy(a, b, np.minimum(count, order[j][1]))
     return SessionClassifiers(between, halves, even_odd)
+
+
+def _all_pairs(values: Floats) -> Floats:
+    """Accuracy (session, session) of complete responses: one matrix of products per stimulus."""
+    n, n_stimuli, n_repeats, n_units = values.shape
+    same, rest = np.arange(n), n_repeats - 1
+    total = np.zeros((n, n))
+    for stimulus in range(n_stimuli):
+        flat = np.ascontiguousarray(values[:, stimulus]).reshape(-1, n_units)
+        products = (flat @ flat.T).reshape(n, n_repeats, n, n_repeats)
+        # of every repeat with the sum of a session, and with the repeat of the same number: (session, repeat, session)
+        with_sum, with_same = products.sum(axis=3), np.einsum("irjr->irj", products)
+        others = (with_sum - with_same) / rest
+        own, own_sum, square = (each[same, :, same] for each in (others, with_sum, with_same))
+        power = (own_sum.sum(axis=1)[:, None] - 2 * own_sum + square) / rest**2
+        power, later = power[:, :, None], power.T[None]
+        score = own[:, :, None] - others - (power - later) / 2
+        size = 1e-12 * (power + later + 2 * square[:, :, None])
+        total += np.where(np.abs(score) <= size, 0.5, score > 0).mean(axis=1)
+    accuracy: Floats = (total + total.T) / (2 * n_stimuli)
+    accuracy[same, same] = np.nan
+    return accuracy
 
 
 def _first_shown(repeats: Repeats, session: int) -> tuple[Floats, np.ndarray]:

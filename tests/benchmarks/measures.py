@@ -48,7 +48,8 @@ def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
         "mean_squared_displacement angle_between_drift_vectors_deg drift_dimensions"
     )
     of_repeats = (
-        "compare_variational_spaces session_classifiers cross_day_decoding variation_within_sessions drift_along_components "
+        "compare_variational_spaces session_classifiers cross_day_decoding variation_within_sessions "
+        "drift_along_components "
         "alignment_with_noise_directions alignment_with_coding_directions"
     )
     work = {name: (getattr(measures, name), maps) for name in of_maps.split()}
