@@ -245,7 +245,9 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
         for layer in layers:
             suffix = f"_{layer}" if len(layers) > 1 else ""
             part = measured.sel(variable="rate", layer=layer)
-            drawings[f"time_or_experience{suffix}"] = draw_changes(part)
+            # animals that switch maps have no curves of drift: without others there is nothing to draw
+            if bool(part[list(CHANGES)].where(part["switches_maps"] != 1).to_array().notnull().any()):
+                drawings[f"time_or_experience{suffix}"] = draw_changes(part)
         several = {"": measured} | ({"recorded ": recorded} if isinstance(recorded, xr.Dataset) else {})
         if any(one.sizes["shown_animal"] for one in several.values()):
             drawings["time_or_experience_trials"] = draw_trials(several)
@@ -295,7 +297,10 @@ def _verdict(fit: xr.Dataset) -> str:
     """What a regression says, in words."""
     told = str(fit["depends_on"].item())
     if told == "cannot be told":
-        return f"cannot be told (days and visits correlate by {float(fit['correlation_of_days_and_visits']):.2f})"
+        alike = float(fit["correlation_of_days_and_visits"])
+        return (
+            f"cannot be told ({f'days and visits correlate by {alike:.2f}' if np.isfinite(alike) else 'too few pairs'})"
+        )
     numbers = []
     for what, unit in (("day", "day"), ("visit", "visit")):
         low, mean, high = (float(fit[f"change_per_{what}{end}"]) for end in ("_lower", "", "_upper"))
