@@ -1,18 +1,24 @@
 """Replay between sessions, and forgetting towards what an animal was born with."""
 
+import contextlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from neurofa import simulation
 from neurofa.cohort import Cohort
 from neurofa.errors import ConfigError
 from neurofa.learning import learn_session
 from neurofa.members import batches
 from neurofa.overnight.decay import decay_to_birth, weight_decay
+from neurofa.recording import load_recording
 from neurofa.simulation import simulate
 from tests.engine import random_network, small
 from tests.test_overnight import nights, per_animal
 from tests.test_recurrent_runs import small as small_recurrent
+from tests.test_similarity_matching import SM
 
 OFF = {"feedback_walk": 0.0, "weight_decay": 0.0, "readout_decay": 0.0}
 
@@ -109,3 +115,31 @@ def test_decay_to_birth_halves_what_was_learned_and_keeps_what_was_innate(gaps: 
         one.layers[0].weights += 2
         nights(process, one, [3.0], rate=per_animal(0.3))
     torch.testing.assert_close(blank.layers[0].weights, twin.layers[0].weights)
+
+
+def test_a_life_that_is_cut_goes_on_bit_for_bit_with_everything_that_nights_remember(tmp_path: Path) -> None:
+    night = {
+        "drift_speed": {"sd": 0.5, "jump_days": 1.0},
+        "synaptic_noise": 0.3,
+        "gain_drift": 0.3,
+        "decay_to_birth": 0.1,
+        "offline_replay": 2,
+    }
+    protocol = small({"overnight": night, "groups": {"fa": {}, "matching": SM}})
+
+    def lived(name: str, cut: int) -> np.ndarray:
+        folder = tmp_path / name
+        with contextlib.suppress(KeyboardInterrupt):
+            simulation.live(protocol, folder, lambda done, *_: stop() if done == cut else None)
+        simulation.live(protocol, folder)
+        store = simulation.merge_sessions(protocol, folder / simulation.SESSIONS, folder / "recording.zarr")
+        rates: np.ndarray = load_recording(store)["probe/true_rate"].values
+        return rates
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    whole = lived("whole", -1)
+    assert whole[np.isfinite(whole)].std() > 0
+    for cut in (3, 8):
+        assert np.array_equal(lived(f"cut {cut}", cut), whole, equal_nan=True)
