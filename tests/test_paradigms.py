@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from neurofa import analyse
 from neurofa.errors import ConfigError, NeurofaError
-from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
+from neurofa.protocol import load_protocol, merge, protocol_from
 from neurofa.simulation import simulate
-from neurofa.stimuli import Stimuli, stimulus_sets
-from neurofa.stimuli.events import Events
+from neurofa.stimuli import stimulus_sets
+from tests.paradigms import SHORT, cut_down, named, stream
 
-#: protocol: what makes its sessions short
-SHORT = {"visuomotor_mismatch": {"block_events": 300, "halts_per_minute": 15.0}}
 #: protocol: conditions without which its measures would mean nothing
 CONTROLS = {
     "visuomotor_mismatch": {
@@ -27,40 +25,22 @@ CONTROLS = {
         "halt_still",
         "dark_running",
     },
+    "omission": {"stimulus", "gap", "omission", "same_silence", "slow_omission"},
+    "change_detection": {"familiar_change", "familiar_catch", "familiar_repeat", "novel_change", "novel_catch"},
+    "global_local": {"global_oddball", "local_oddball", "random_x", "random_y", "repetition_x"},
+    "cue_outcome": {"reward_25", "reward_50", "reward_75", "omission_50", "surprising_reward"},
+    "repetition_probability": {"first", "repetition_expected", "repetition_unexpected", "repetition_neutral"},
 }
+_NULLS = {"adaptation", "regularised", "label_shuffled"}
 #: protocol: groups that something else could explain the results by
-NULLS = {"visuomotor_mismatch": {"uncoupled", "running_gain", "running_gain_uncoupled", "regularised"}}
-
-
-def cut_down(name: str, groups: tuple[str, ...] = (), **tables: dict[str, object]) -> Protocol:
-    """A shipped protocol with few units, animals, events and passes; of its groups those that are named, or all."""
-    values = load_protocol(name).as_dict()
-    small = {
-        "cohort": {"animals": 2},
-        "network": {"hidden": [12] * len(values["network"]["hidden"])},
-        "schedule": {"passes": 1},
-        "stimuli": SHORT[name],
-    }
-    values = merge(merge(values, small), tables)
-    if groups:
-        values["groups"] = {group: values["groups"][group] for group in groups}
-    return protocol_from(values)
-
-
-def stream(
-    name: str, seed: int = 0, session: int = 1, evaluated: bool = True, **given: object
-) -> tuple[Stimuli, Events]:
-    """A paradigm and the events of one session, checked."""
-    stimuli = stimulus_sets()[name](np.random.default_rng(0), **given)
-    assert stimuli.events is not None
-    events = stimuli.events(np.random.default_rng(seed), session, evaluated)
-    events.check(name, stimuli.event_names, stimuli.inputs.shape[1], stimuli.targets.shape[1])
-    return stimuli, events
-
-
-def named(stimuli: Stimuli, events: Events, what: str) -> np.ndarray:
-    """Names in place of codes."""
-    return np.array(stimuli.event_names[what])[getattr(events, what)]
+NULLS = {
+    "visuomotor_mismatch": {"uncoupled", "running_gain", "running_gain_uncoupled", "regularised"},
+    "omission": _NULLS | {"jittered"},
+    "change_detection": _NULLS,
+    "global_local": _NULLS | {"swapped"},
+    "cue_outcome": _NULLS,
+    "repetition_probability": _NULLS | {"not_announced"},
+}
 
 
 def shown(recording, what="condition"):
@@ -198,6 +178,14 @@ def test_a_measure_without_its_control_is_refused_with_the_name_of_the_control()
         ("visuomotor", {"halts_per_minute": 40.0}, "violations as frequent as flow"),
         ("visuomotor", {"halts_per_minute": -1.0}, "must be above 0"),
         ("visuomotor", {"bout_s": 0.5}, "choose longer bouts"),
+        ("omission", {"p_omission": 0.6}, "violations as frequent as the rhythm"),
+        ("omission", {"p_omission": 0.4}, "at most 0.3"),
+        ("change_detection", {"p_change": 0.5}, "violations as frequent as repeats"),
+        ("global_local", {"p_global": 0.7}, "violations as frequent as xxxY"),
+        ("cue_outcome", {"p_uncued": 0.5}, "violations as frequent as cues"),
+        ("cue_outcome", {"validities": (0.5, 0.25)}, "must rise"),
+        ("cue_outcome", {"validities": (0.5, 1.0)}, "every outcome happens"),
+        ("repetition_probability", {"p_likely": 0.5}, "choose for example 0.75"),
     ],
 )
 def test_impossible_paradigms_are_refused_in_one_sentence(name: str, given: dict[str, object], words: str) -> None:
@@ -206,8 +194,66 @@ def test_impossible_paradigms_are_refused_in_one_sentence(name: str, given: dict
 
 
 @pytest.mark.parametrize(
-    ("protocol", "key"), [("visuomotor_mismatch", "interval_s"), ("visuomotor_mismatch", "bout_s")]
+    ("protocol", "key"),
+    [
+        ("visuomotor_mismatch", "interval_s"),
+        ("visuomotor_mismatch", "bout_s"),
+        ("omission", "bin_s"),
+        ("change_detection", "period_s"),
+        ("global_local", "pause_s"),
+        ("cue_outcome", "delay_s"),
+        ("repetition_probability", "duration_s"),
+    ],
 )
 def test_negative_durations_are_refused(protocol: str, key: str) -> None:
     with pytest.raises(NeurofaError, match=f"{key} must be .*0, got -1"):
         protocol_from(merge(load_protocol(protocol).as_dict(), {"stimuli": {key: -1.0}}))
+
+
+def last_of(measured, name: str, group: str, condition: str, session: int = -1) -> np.ndarray:
+    """Values of the animals of a group in one condition, of somata."""
+    own = measured.sel(variable="somatic", condition=condition).isel(layer=0, session=session)
+    return own[name].values[own["group"].values == group]
+
+
+def test_an_omission_answers_what_was_due_after_learning_a_rhythm_and_follows_it() -> None:
+    larger = {"cohort": {"animals": 3}, "network": {"hidden": [30]}, "schedule": {"passes": 20}}
+    own = cut_down(
+        "omission", ("fa", "jittered"), stimuli={"block_periods": 200}, prediction={"evaluation": "off"}, **larger
+    )
+    measured = analyse(simulate(own), ["omission_responses"])["omission_responses"]
+    response = {group: last_of(measured, "omission_response", group, "plasticity off") for group in ("fa", "jittered")}
+    assert response["fa"].min() > 2 * np.abs(response["jittered"]).max()
+    assert np.nanmean(last_of(measured, "omission_locking", "fa", "plasticity off")) > 0.8
+    born = last_of(measured, "omission_response", "fa", "plasticity off", 0)
+    assert np.abs(born).max() < response["fa"].min()
+
+
+def test_graded_validity_leaves_graded_errors_and_units_that_carry_them() -> None:
+    larger = {"cohort": {"animals": 3}, "network": {"hidden": [30]}, "schedule": {"passes": 10}}
+    own = cut_down("cue_outcome", ("fa",), stimuli={"trials": 300}, prediction={"evaluation": "off"}, **larger)
+    measured = analyse(simulate(own), ["outcome_prediction_errors"])["outcome_prediction_errors"]
+    errors = measured["error_of_outcomes"].isel(condition=0, session=-1).mean("animal").values
+    np.testing.assert_allclose(errors, [-0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0], atol=0.2)
+    assert (np.diff(errors) > 0).all()
+    for name in ("fraction_of_reward_prediction_errors", "fraction_of_inverted_prediction_errors"):
+        after, before = (last_of(measured, name, "fa", "plasticity off", session) for session in (-1, 0))
+        assert after.mean() > before.mean() + 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "control", "analysis"),
+    [
+        ("omission", "slow_omission", "omission_responses"),
+        ("cue_outcome", "omission_25", "outcome_prediction_errors"),
+        ("repetition_probability", "repetition_neutral", "expectation_and_repetition"),
+    ],
+)
+def test_analyses_name_the_control_that_is_missing(name: str, control: str, analysis: str) -> None:
+    small = {"schedule": {"days": [0, 1]}, "prediction": {"evaluation": "off"}}
+    recording = simulate(cut_down(name, ("fa",), **small))
+    events = recording["events"]
+    names = json.loads(events["condition"].attrs["names"])
+    events["condition"].attrs["names"] = json.dumps([one if one != control else "elsewhere" for one in names])
+    with pytest.raises(NeurofaError, match=f"'{control}', which was not recorded"):
+        analyse(recording, [analysis])

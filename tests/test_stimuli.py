@@ -26,7 +26,7 @@ def test_shipped_sets_are_consistent_and_come_from_their_generator_alone(name: s
     first.check(name)
     np.testing.assert_array_equal(first.inputs, again.inputs)
     assert np.array_equal(first.inputs, other.inputs) is (
-        name in ("xor", "twelve_bits", "digits", "oddball", "visuomotor")
+        name in ("xor", "twelve_bits", "digits", "oddball", "visuomotor", "repetition_probability")
     )
     assert {key: values.tolist() for key, values in first.labels.items()} == {
         key: values.tolist() for key, values in other.labels.items()

@@ -172,13 +172,18 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     dict of str to callable
         By name.
     """
+    from neurofa.stimuli.change_detection import change_detection
+    from neurofa.stimuli.cue_outcome import cue_outcome
     from neurofa.stimuli.delayed_match_to_sample import delayed_match_to_sample
     from neurofa.stimuli.digits import digits
+    from neurofa.stimuli.global_local import global_local
     from neurofa.stimuli.linear_track import linear_track
     from neurofa.stimuli.natural_movie_and_gratings import natural_movie_and_gratings
     from neurofa.stimuli.oddball import oddball
     from neurofa.stimuli.odors import odors
+    from neurofa.stimuli.omission import omission
     from neurofa.stimuli.patterns import patterns
+    from neurofa.stimuli.repetition_probability import repetition_probability
     from neurofa.stimuli.t_maze import t_maze
     from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
@@ -200,4 +205,9 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "delayed_match_to_sample": delayed_match_to_sample,
         "oddball": oddball,
         "visuomotor": visuomotor,
+        "change_detection": change_detection,
+        "cue_outcome": cue_outcome,
+        "global_local": global_local,
+        "omission": omission,
+        "repetition_probability": repetition_probability,
     }

@@ -1,0 +1,178 @@
+"""
+Expectation and repetition: suppression of the expected, enhancement of the unexpected, sharpening or dampening.
+
+`measure` compares the same grating expected, unexpected and neutral, and repeated against first, where repetitions are
+likely and where they are not. `plot` draws them. Definitions and sources: `neurofa.measures`.
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurofa import figures, measures
+
+SIGNALS = ("somatic", "rate")
+KINDS = ("repetition", "alternation")
+VARIABLES = {
+    "expectation_suppression": ("Expectation suppression, contrast", "1"),
+    "prediction_suppression": ("Neutral minus expected", "a.u."),
+    "surprise_enhancement": ("Unexpected minus neutral", "a.u."),
+    "dampening_slope": ("Dampening (> 0) or sharpening (< 0)", "a.u."),
+    "repetition_suppression": ("Repetition suppression", "1"),
+    "repetition_suppression_by_expectation": ("The same, likely minus unlikely", "1"),
+}
+#: of `VARIABLES`, those that need repetitions
+OF_REPETITIONS = ("repetition_suppression", "repetition_suppression_by_expectation")
+
+
+def measure(recording: xr.DataTree) -> xr.Dataset:
+    """
+    Compare what is expected with what is not, and what repeats with what is new.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        With events of the conditions first, and repetition and alternation, each expected, unexpected and neutral.
+
+    Returns
+    -------
+    xarray.Dataset
+        `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
+        feedback, condition the kind of the second grating and whether plasticity was on. Responses are means over
+        events
+        by grating; the indices are means over gratings and units. Tuning is that of first gratings. Gaps: NaN where a
+        grating was not shown in a condition.
+
+    Raises
+    ------
+    RecordingError
+        Where there are no events, or a condition was not recorded.
+    """
+    events = measures.events_group(recording)
+    needed = ["first", *(f"{kind}_{how}" for kind in KINDS for how in ("expected", "unexpected", "neutral"))]
+    measures.require_conditions(measures.event_names(events, "condition"), needed, "expectation suppression")
+    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    plasticity, n_sessions, n_animals = measures.plasticities(events), events.sizes["session"], events.sizes["animal"]
+    conditions = [(kind, on) for kind in KINDS for on in plasticity]
+    found = np.full((len(VARIABLES), len(SIGNALS), n_animals, len(layers), len(conditions), n_sessions), np.nan)
+    for animal, session, place in np.ndindex(n_animals, n_sessions, len(conditions)):
+        kind, on = conditions[place]
+        own = measures.session_events(events, animal, session, on)
+        for number, signal in enumerate(SIGNALS):
+            for depth, layer in enumerate(layers if own.condition.size else []):
+                values = own.units[signal][:, own.layer == layer]
+                found[:, number, animal, depth, place, session] = _of_units(values, own, kind)
+    coords = {
+        "variable": list(SIGNALS),
+        "animal": events["animal"].values,
+        "layer": layers,
+        "condition": [f"{kind}, plasticity {'on' if on else 'off'}" for kind, on in conditions],
+        "session": np.arange(n_sessions),
+        "day": (("animal", "session"), events["day"].values),
+    }
+    dims = ("variable", "animal", "layer", "condition", "session")
+    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, found, strict=True)}, coords)
+    for name, (long_name, units) in VARIABLES.items():
+        measured[name].attrs = {"long_name": long_name, "units": units}
+    return measured.assign_coords(figures.group_coords(events))
+
+
+def _of_units(values: np.ndarray, own: measures.SessionEvents, kind: str) -> list[float]:
+    """Every measure of one kind of pairs, in the order of `VARIABLES`."""
+    gratings = sorted(set(own.identity[own.condition == "first"].tolist()))
+    by = {how: _by_grating(values, own, f"{kind}_{how}", gratings) for how in ("expected", "unexpected", "neutral")}
+    first = _by_grating(values, own, "first", gratings)
+    parts = measures.suppression_and_enhancement(by)
+    found = [
+        _mean(measures.expectation_suppression(by).contrast),
+        _mean(parts.prediction_suppression),
+        _mean(parts.surprise_enhancement),
+        _mean(measures.dampening_slope(by, first)),
+    ]
+    if kind != "repetition":
+        return [*found, *[float("nan")] * len(OF_REPETITIONS)]
+    likely, unlikely = (
+        _mean(measures.repetition_suppression({"first": first, "repeated": by[how]}))
+        for how in ("expected", "unexpected")
+    )
+    return [*found, (likely + unlikely) / 2, likely - unlikely]
+
+
+def _by_grating(values: np.ndarray, own: measures.SessionEvents, condition: str, gratings: list[str]) -> np.ndarray:
+    """Mean responses to every grating in a condition, (grating, unit)."""
+    found = np.full((len(gratings), values.shape[1]), np.nan)
+    for number, grating in enumerate(gratings):
+        chosen = (own.condition == condition) & (own.identity == grating)
+        if chosen.any():
+            found[number] = values[chosen].mean(axis=0)
+    return found
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of what is there."""
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
+
+def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
+    """
+    Draw what was measured.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        From `measure`.
+    recorded : xarray.Dataset, optional
+        Not used: only directions of these effects are published.
+
+    Returns
+    -------
+    dict of str to neurofa.figures.Drawing
+        File name to figure; one for each state of plasticity and layer.
+    """
+    drawings = {}
+    for plasticity in ("off", "on"):
+        names = [str(name) for name in measured["condition"].values if str(name).endswith(f"plasticity {plasticity}")]
+        for layer in measured["layer"].values.astype(str) if names else []:
+            suffix = f"_{layer}" if measured.sizes["layer"] > 1 else ""
+            own = measured.sel(variable="somatic", layer=layer, condition=names).isel(session=-1)
+            drawings[f"expectation_and_repetition_plasticity_{plasticity}{suffix}"] = draw_effects(own, plasticity)
+    return drawings
+
+
+def draw_effects(measured: xr.Dataset, plasticity: str) -> figures.Drawing:
+    """Every measure animal by animal; full dots repetitions, circles alternations."""
+    styles, groups = figures.styles_of(measured), measured["group"].values.astype(str)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 116, 2, 3)
+    tables = []
+    for ax, (name, (title, units)) in zip(axes, VARIABLES.items(), strict=True):
+        for shift, kind in ((-0.17, KINDS[0]), (0.17, KINDS[1])):
+            values = measured[name].sel(condition=f"{kind}, plasticity {plasticity}").values
+            for number, (group, look) in enumerate(styles.items()):
+                own = values[groups == group]
+                if not np.isfinite(own).any():
+                    continue
+                over = measures.mean_and_interval(own)
+                face = look.colour if kind == KINDS[0] else "white"
+                error = np.nan_to_num([[float(over.mean - over.low)], [float(over.high - over.mean)]])
+                ax.errorbar(
+                    [number + shift], [float(over.mean)], error, color=look.colour, markerfacecolor=face, marker="o"
+                )
+                columns = {"group": group, "kind": kind, "measure": name}
+                columns |= {"mean": float(over.mean), "lower": float(over.low), "upper": float(over.high)}
+                tables.append(pd.DataFrame([columns]))
+        ax.axhline(0, color="0.7", linewidth=0.6, zorder=0)
+        ax.set_xticks([])
+        ax.set_title(title)
+        ax.set_ylabel(units if units != "1" else "Index")
+    figures.panel_letters(axes)
+    figures.group_legend(figure, styles)
+    caption = (
+        f"Last session, plasticity {plasticity}; soma with feedback; mean and 95 % interval (Student t) over "
+        f"animals of the "
+        "mean over gratings and units. Full dots: the second grating repeats the first; circles: it is the next "
+        "orientation. a: (unexpected - expected) / (|unexpected| + |expected|), biased below 0 by units that are "
+        "rarely active, for there are fewer unexpected events. b, c: its two parts by the neutral block. "
+        "d: slope of unexpected minus expected on preference. e: (first - repeated) / (|first| + |repeated|), mean of "
+        "likely and unlikely blocks; f: difference between them (above 0 in Summerfield et al. 2008, 10.1038/nn.2163). "
+    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")

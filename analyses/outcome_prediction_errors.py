@@ -1,0 +1,198 @@
+"""
+Reward prediction errors: units that answer surprising rewards and are depressed where an announced one stays away.
+
+`measure` tests single outcomes of every unit, follows the mean responses over graded surprise, and looks how much of
+them
+one response function shared by all units explains. `plot` draws them. Definitions and sources: `neurofa.measures`.
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurofa import figures, measures, references
+
+SIGNALS = ("somatic", "rate")
+N_PERMUTATIONS, MOST_EVENTS, TAIL = 199, 200, 0.025
+#: outcome to the prediction error that the validity of its cue leaves: reward minus probability
+OUTCOMES = {
+    "omission_75": -0.75,
+    "omission_50": -0.5,
+    "omission_25": -0.25,
+    "reward_75": 0.25,
+    "reward_50": 0.5,
+    "reward_25": 0.75,
+    "surprising_reward": 1.0,
+}
+VARIABLES = {
+    "fraction_of_reward_prediction_errors": ("Units: reward prediction error", "fraction"),
+    "fraction_of_inverted_prediction_errors": ("Units: the same, inverted", "fraction"),
+    "share_of_common_response_function": ("Explained by one shared response", "fraction"),
+    "correlation_with_surprise": ("Rewards follow surprise", "r"),
+}
+
+
+def measure(recording: xr.DataTree) -> xr.Dataset:
+    """
+    Test units for reward prediction errors.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        With events of all `OUTCOMES`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
+        feedback, condition whether plasticity was on. A unit has a reward prediction error where it responds more to
+        rewards without a cue than to those of validity 75, and less to their omission than to that after validity 25
+        (permutation, 2.5 % in each tail); inverted: both the other way round. One response function: share of the first
+        singular value in the squared mean responses (unit, outcome) about each unit's mean. Correlation: of a unit's
+        mean
+        response to rewards with the prediction error, its size, mean over units. `error_of_outcomes` (not in tables):
+        the network's own error.
+
+    Raises
+    ------
+    RecordingError
+        Where there are no events, or an outcome was not recorded.
+    """
+    events = measures.events_group(recording)
+    measures.require_conditions(measures.event_names(events, "condition"), list(OUTCOMES), "reward prediction errors")
+    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    plasticity, n_sessions, n_animals = measures.plasticities(events), events.sizes["session"], events.sizes["animal"]
+    found = np.full((len(VARIABLES), len(SIGNALS), n_animals, len(layers), len(plasticity), n_sessions), np.nan)
+    errors = np.full((n_animals, len(plasticity), n_sessions, len(OUTCOMES)), np.nan)
+    for animal, session, place in np.ndindex(n_animals, n_sessions, len(plasticity)):
+        own = measures.session_events(events, animal, session, plasticity[place])
+        rng = np.random.default_rng((animal, session))
+        for number, name in enumerate(OUTCOMES):
+            here = own.numbers["signed_error"][own.condition == name]
+            errors[animal, place, session, number] = here.mean() if here.size else np.nan
+        for number, signal in enumerate(SIGNALS):
+            for depth, layer in enumerate(layers if own.condition.size else []):
+                values = own.units[signal][:, own.layer == layer]
+                found[:, number, animal, depth, place, session] = _of_units(values, own.condition, rng)
+    coords = {
+        "variable": list(SIGNALS),
+        "animal": events["animal"].values,
+        "layer": layers,
+        "condition": [f"plasticity {'on' if on else 'off'}" for on in plasticity],
+        "session": np.arange(n_sessions),
+        "day": (("animal", "session"), events["day"].values),
+        "outcome": list(OUTCOMES),
+    }
+    dims = ("variable", "animal", "layer", "condition", "session")
+    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, found, strict=True)}, coords)
+    for name, (long_name, units) in VARIABLES.items():
+        measured[name].attrs = {"long_name": long_name, "units": units}
+    measured["error_of_outcomes"] = (("animal", "condition", "session", "outcome"), errors, {"table": 0})
+    return measured.assign_coords(figures.group_coords(events))
+
+
+def _of_units(values: np.ndarray, condition: np.ndarray, rng: np.random.Generator) -> list[float]:
+    """Every measure of some units, in the order of `VARIABLES`; NaN where an outcome came less than twice."""
+    chosen = {name: values[condition == name] for name in OUTCOMES}
+    if min(len(own) for own in chosen.values()) < 2:
+        return [float("nan")] * len(VARIABLES)
+    tests = []
+    for one, other in (("surprising_reward", "reward_75"), ("omission_25", "omission_75")):
+        parts = [chosen[name][:MOST_EVENTS] for name in (one, other)]
+        label = np.arange(sum(len(part) for part in parts)) < len(parts[0])
+        tests.append(measures.permutation_p_values(np.concatenate(parts), label, rng, N_PERMUTATIONS))
+    upright, inverted = (np.mean((tests[0][tail] <= TAIL) & (tests[1][tail] <= TAIL)) for tail in (0, 1))
+    means = np.stack([own.mean(axis=0) for own in chosen.values()])
+    centred = means - means.mean(axis=0)
+    powers = np.linalg.svd(centred, compute_uv=False) ** 2
+    rewards = np.array([error > 0 for error in OUTCOMES.values()])
+    surprise = np.array(list(OUTCOMES.values()))[rewards]
+    of_rewards = means[rewards]
+    moving = np.ptp(of_rewards, axis=0) > 0
+    strength = [abs(np.corrcoef(own, surprise)[0, 1]) for own in of_rewards[:, moving].T]
+    return [
+        float(upright),
+        float(inverted),
+        float(powers[0] / powers.sum()) if powers.sum() > 0 else float("nan"),
+        float(np.mean(strength)) if strength else float("nan"),
+    ]
+
+
+def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
+    """
+    Draw what was measured.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        From `measure`.
+    recorded : xarray.Dataset, optional
+        Not used: published fractions are drawn.
+
+    Returns
+    -------
+    dict of str to neurofa.figures.Drawing
+        File name to figure; one for each state of plasticity and layer.
+    """
+    drawings = {}
+    for condition in measured["condition"].values.astype(str):
+        for layer in measured["layer"].values.astype(str):
+            suffix = f"_{layer}" if measured.sizes["layer"] > 1 else ""
+            name = f"outcome_prediction_errors_{condition.replace(' ', '_')}{suffix}"
+            drawings[name] = draw_outcomes(
+                measured.sel(variable="somatic", condition=condition, layer=layer), condition
+            )
+    return drawings
+
+
+def draw_outcomes(measured: xr.Dataset, condition: str) -> figures.Drawing:
+    """The error of every outcome, and the measures animal by animal."""
+    styles, last = figures.styles_of(measured), measured.isel(session=-1)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 118, 2, 3, 5)
+    groups, tables = last["group"].values.astype(str), []
+    surprise = list(OUTCOMES.values())
+    for group, look in styles.items():
+        over = measures.mean_and_interval(
+            last["error_of_outcomes"].transpose("animal", "outcome").values[groups == group]
+        )
+        axes[0].errorbar(
+            surprise, over.mean, np.nan_to_num(over.high - over.mean), marker="o", markersize=2.5, **look.line
+        )
+        columns = {"outcome": list(OUTCOMES), "mean": over.mean, "lower": over.low, "upper": over.high}
+        tables.append(pd.DataFrame(columns).assign(group=group, measure="error_of_outcomes"))
+    axes[0].axline((0, 0), slope=1, color="0.7", linewidth=0.6, zorder=0)
+    axes[0].set_xlabel("Reward minus its probability")
+    axes[0].set_ylabel("Error of the network")
+    for ax, name in zip(axes[1:], VARIABLES, strict=True):
+        figures.animal_points(last[name], ax=ax, styles=styles)
+        ax.set_xticks([])
+        title, unit = VARIABLES[name]
+        ax.set_title(title)
+        ax.set_ylabel({"fraction": "Fraction", "r": "Size of the correlation"}[unit])
+        ax.set_ylim(-0.03, 1.03)
+        tables.append(
+            pd.DataFrame({"group": groups, "animal": last["animal"].values, "mean": last[name].values}).assign(
+                measure=name
+            )
+        )
+    row = references.load_references("prediction_error_statistics").set_index("id").loc["cohen2012_typeI"]
+    axes[1].axhspan(row["lower"], row["upper"], color="0.9", linewidth=0, zorder=0)
+    axes[1].axhline(row["value"], color="0.55", linewidth=0.8, zorder=0)
+    figures.panel_letters(axes)
+    figures.group_legend(figure, styles, measured)
+    caption = (
+        f"Last session, {condition}. a: error of the prediction of reward after graded validities (line: what a "
+        f"perfect "
+        "predictor is left with), mean and 95 % interval (Student t) over animals. b: units that respond more to a "
+        "reward "
+        "without a cue than to one of validity 75, and less to its omission than to that after validity 25; c: the "
+        "other "
+        "way round (2.5 % in each tail, each). Grey: type I neurons of Cohen et al. 2012 (10.1038/nature10754), 49 "
+        "of 95 in "
+        "the ventral tegmental area with Wilson's 95 % interval, by another criterion. d: share of the mean "
+        "responses that "
+        "one response function explains, scaled unit by unit. e: size of the correlation of responses to reward "
+        "with the "
+        "prediction error. Dots: animals; bars: medians. "
+    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
