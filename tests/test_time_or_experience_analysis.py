@@ -108,5 +108,5 @@ def test_the_mouse_that_switches_maps_is_flagged_and_the_other_is_not(tmp_path):
     drawn = (tmp_path / "figures" / f"{NAME}.csv").read_text()
     assert "C6M4" in drawn and "C11M1" not in drawn
     assert set(find_analysis(NAME).families(recording).values()) == {"recorded"}
-    alone = found[NAME].isel(animal=found[NAME]["animal"].values == "C11M1")
+    alone = found[NAME].sel(shown_animal=["C11M1"]).isel(animal=found[NAME]["animal"].values == "C11M1")
     assert set(find_analysis(NAME).plot(alone)) == {f"{NAME}_trials"}
