@@ -301,7 +301,7 @@ def _draw(measured: xr.Dataset) -> object:
         ax.text(right + offset, -0.8, title, ha="center", va="bottom")
         for number, text in enumerate(texts):
             ax.text(right + offset, number, text, ha="center", va="center")
-    ax.set_xlim(-0.5, right + 18)
+    ax.set_xlim(-0.5, right + 19)
     figure.colorbar(drawn, ax=ax, label="Distance (standard errors)", shrink=0.7, extend="both", pad=0.01)
     return figure
 
@@ -318,7 +318,7 @@ def _columns(measured: xr.Dataset) -> list[tuple[float, str, list[str]]]:
         (1.8, f"Met\nof {distance.shape[1]}", [str(number) for number in met]),
         (6.5, "In\ntol.", inside),
         (10.5, "Rms", [f"{number:.1f}" for number in size]),
-        (15.0, "Correct", [f"{number:.0%}" for number in measured["correct"].values]),
+        (16.0, "Correct", [f"{number:.0%}" for number in measured["correct"].values]),
     ]
 
 

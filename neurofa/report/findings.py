@@ -84,10 +84,15 @@ def _of_mechanisms(table: pd.DataFrame, group: str) -> list[str]:
     own = table[(table["measure"] == "points_met") & (table["group"].astype(str) == group)]
     shares = own.groupby("condition", sort=False)["value"].mean()
     most, fewer = shares[shares >= EXPLAINED], shares[shares < EXPLAINED]
-    named = ", ".join(str(name).replace("_", " ") for name in most.index)
+    named = ", ".join(_in_words(name) for name in most.index)
     text = f"Meets three quarters or more of the recorded points of {named or 'no measure'}."
-    rest = ", ".join(f"{str(name).replace('_', ' ')} ({share:.0%})" for name, share in fewer.items())
+    rest = ", ".join(f"{_in_words(name)} ({share:.0%})" for name, share in fewer.items())
     return [f"{text} Fewer of {rest}." if rest else text]
+
+
+def _in_words(measure: Any) -> str:
+    """Measure id as text."""
+    return str(measure).removesuffix("_deg").replace("_", " ")
 
 
 def _loss(curve: pd.DataFrame, subject: str) -> str:
