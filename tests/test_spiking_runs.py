@@ -177,8 +177,14 @@ def test_times_of_spikes_are_kept_where_asked(recording):
             "rule": {"name": "tf", "learning_rate": 1.0},
             "network": {"biases": True, "gain_sd": 0.3, "active_fraction": 0.5},
         },
-        {"rule": {"name": "dfa"}, "network": {"hidden": [12, 8]}, "schedule": {"batch_size": 0}},
-        {"rule": {"name": "random_walk"}, "stimuli": {"noise_sd": 0.1}, "record": {"noisy_trials": 2}},
+        pytest.param(
+            {"rule": {"name": "dfa"}, "network": {"hidden": [12, 8]}, "schedule": {"batch_size": 0}},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"rule": {"name": "random_walk"}, "stimuli": {"noise_sd": 0.1}, "record": {"noisy_trials": 2}},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_rules_and_networks_that_are_covered_run(changes):
