@@ -299,8 +299,10 @@ def _learn_chunk(network: Network, rule: Rule, session: Session, draws: Draws) -
         for layer, drive in zip(network.layers[:-1], activity.drives, strict=True):
             follow_drive(layer, drive, weight)
             regulate_thresholds(layer, drive, session.homeostasis_rate)
-    everything = torch.arange(n_stimuli, device=animals.device).repeat(network.n_animals, session.n_updates)
-    shown = everything if order is None else order.flatten(1)
+    if order is None:
+        shown = torch.arange(n_stimuli, device=animals.device).repeat(network.n_animals, session.n_updates)
+    else:
+        shown = order.flatten(1)
     correct = judge(torch.cat(choices, 1), session.acceptable, shown, session.stimuli)
     performance = correct.reshape(network.n_animals, session.n_updates, -1).mean(-1)
     course = {name: torch.stack(values, 1) for name, values in rule.course.items()}
