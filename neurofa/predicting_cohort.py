@@ -24,6 +24,8 @@ from neurofa.rules.rule import Rates, Rule
 from neurofa.stimuli.events import Events, network_inputs
 
 _OF_UNITS = ("rate", "baseline", "feedback", "somatic")
+#: events that the monitors look at, evenly chosen
+_MONITORED = 48
 _PLASTICITY = {"off": (False,), "on": (True,), "both": (False, True)}
 
 
@@ -88,7 +90,7 @@ class PredictingCohort(Cohort):
         return torch.full(stimuli.shape[:2], torch.nan, dtype=self.dtype, device=self.device)
 
     def reporting(self, network: Network, stimuli: Tensor) -> Activity:
-        """Activity at those recorded events that have a successor, without noise; see `Cohort.reporting`."""
+        """Activity at some of the recorded events that have a successor, without noise; see `Cohort.reporting`."""
         stream, taught = self._recorded()
         return forward(network, _each(stream.inputs, taught))
 
@@ -194,9 +196,11 @@ class PredictingCohort(Cohort):
         return stream, torch.from_numpy(np.stack([own[:least] for own in taught])).to(self.device)
 
     def _recorded(self) -> tuple[Stream, Tensor]:
-        """The recorded events of the session without noise, and the places of those that have a successor."""
+        """The recorded events of the session without noise, and the places of some of those that have a successor."""
         draws = self.draws(*self.occasion)
-        return self._stream(self._events(draws, evaluated=True), self._input_gains(draws))
+        stream, taught = self._stream(self._events(draws, evaluated=True), self._input_gains(draws))
+        chosen = np.linspace(0, taught.shape[1] - 1, min(_MONITORED, taught.shape[1])).round().astype(int)
+        return stream, taught[:, chosen]
 
     def _homeostasis(self) -> Tensor:
         """Speed of the threshold homeostasis, (animal, 1)."""

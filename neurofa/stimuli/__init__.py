@@ -184,6 +184,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.omission import omission
     from neurofa.stimuli.patterns import patterns
     from neurofa.stimuli.repetition_probability import repetition_probability
+    from neurofa.stimuli.sequence_violation import sequence_violation
     from neurofa.stimuli.t_maze import t_maze
     from neurofa.stimuli.teacher import teacher
     from neurofa.stimuli.twelve_bits import twelve_bits
@@ -210,4 +211,5 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "global_local": global_local,
         "omission": omission,
         "repetition_probability": repetition_probability,
+        "sequence_violation": sequence_violation,
     }

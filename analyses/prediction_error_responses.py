@@ -1,0 +1,223 @@
+"""
+Responses around events: averages of every condition with its controls, and how many units tell violations apart.
+
+`measure` averages rates and teaching signals from two events before an event to three after it, condition by condition,
+and counts the units that respond more, or less, to a violation than to its control, by a permutation test. `plot` draws
+both for the top layer. Definitions and sources: `neurofa.measures`.
+"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.lines import Line2D
+
+from neurofa import figures, measures
+
+SIGNALS = {"rate": "Rate, no feedback", "somatic": "Soma with feedback", "feedback": "Teaching signal, size"}
+#: events before and after
+BEFORE, AFTER = 2, 3
+#: violation and what it is compared with, best control first; the first pair that was recorded is taken
+PAIRS = (
+    ("deviant", "many_standards"),
+    ("deviant", "cascade"),
+    ("deviant", "standard"),
+    ("unexpected", "expected"),
+    ("mismatch", "matched"),
+    ("omission", "expected"),
+    ("surprise", "expected"),
+)
+PERMUTATIONS, TAIL = 999, 0.025
+
+
+def measure(recording: xr.DataTree) -> xr.Dataset:
+    """
+    Average responses around the events of every condition, in the last session, and classify units.
+
+    Parameters
+    ----------
+    recording : xarray.DataTree
+        With events; plasticity off where both states were recorded.
+
+    Returns
+    -------
+    xarray.Dataset
+        `event_response` on (animal, variable, layer, condition, step): step is the place relative to the event, in
+        events; means over units and events, of rates as they are, of the teaching signal its size.
+        `fraction_responding_more`
+        and `fraction_responding_less` on (animal, variable, layer): units that pass a permutation test of a violation
+        against its control, 2.5 % on either side by chance; which pair stands in their attribute ``pair``. Gaps: events
+        too near to the start or end of a block are left out; NaN where fewer than two are left, and all fractions where
+        no pair was recorded.
+
+    Raises
+    ------
+    RecordingError
+        Where there are no events.
+    """
+    events = measures.events_group(recording)
+    on = measures.plasticities(events)[0]
+    names = measures.event_names(events, "condition")
+    shown = np.unique(events["condition"].values[np.isfinite(events["condition"].values)]).astype(int)
+    conditions = [names[code] for code in shown]
+    pair = next((one for one in PAIRS if set(one) <= set(conditions)), None)
+    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    lags = np.arange(-BEFORE, AFTER + 1)
+    n_animals = events.sizes["animal"]
+    response = np.full((n_animals, len(SIGNALS), len(layers), len(conditions), len(lags)), np.nan)
+    fractions = np.full((2, n_animals, len(SIGNALS), len(layers)), np.nan)
+    for animal in range(n_animals):
+        own = measures.session_events(events, animal, events.sizes["session"] - 1, on)
+        if not own.condition.size:
+            continue
+        for place, signal in enumerate(SIGNALS):
+            values = np.abs(own.units[signal]) if signal == "feedback" else own.units[signal]
+            response[animal, place] = _around(own, values, conditions, layers, lags)
+            if pair is not None:
+                fractions[:, animal, place] = _classified(own, own.response(signal), pair, layers, animal)
+    dims = ("animal", "variable", "layer")
+    told = {"pair": " against ".join(pair) if pair else "", "units": "1"}
+    measured = xr.Dataset(
+        {
+            "event_response": ((*dims, "condition", "step"), response, {"long_name": "Response", "units": "a.u."}),
+            "fraction_responding_more": (dims, fractions[0], told | {"long_name": "Units responding more"}),
+            "fraction_responding_less": (dims, fractions[1], told | {"long_name": "Units responding less"}),
+        },
+        coords={
+            "animal": events["animal"].values,
+            "variable": list(SIGNALS),
+            "layer": layers,
+            "condition": conditions,
+            "step": lags,
+        },
+        attrs={"plasticity": "on" if on else "off"},
+    )
+    return measured.assign_coords(figures.group_coords(events))
+
+
+def _around(
+    own: "measures.SessionEvents", values: np.ndarray, conditions: list[str], layers: list[str], lags: np.ndarray
+) -> np.ndarray:
+    """Mean responses (layer, condition, lag), within blocks."""
+    found = np.full((len(layers), len(conditions), len(lags)), np.nan)
+    n_events = len(own.condition)
+    for place, condition in enumerate(conditions):
+        centre = np.flatnonzero(own.condition == condition)
+        window = centre[:, None] + lags
+        inside = (window[:, 0] >= 0) & (window[:, -1] < n_events)
+        window = window[inside]
+        whole = (own.block[window] == own.block[window[:, :1]]).all(axis=1) & np.isfinite(values[window]).all((1, 2))
+        if whole.sum() < 2:
+            continue
+        mean = values[window[whole]].mean(axis=0)
+        for depth, layer in enumerate(layers):
+            found[depth, place] = mean[:, own.layer == layer].mean(axis=1)
+    return found
+
+
+def _classified(
+    own: "measures.SessionEvents", values: np.ndarray, pair: tuple[str, str], layers: list[str], animal: int
+) -> np.ndarray:
+    """Fractions of units (more or less, layer) that tell a violation from its control, the same identities in both."""
+    alike = set(own.identity[own.condition == pair[0]].tolist()) & set(own.identity[own.condition == pair[1]].tolist())
+    chosen = np.isin(own.condition, pair) & np.isfinite(values).all(axis=1)
+    if alike:
+        chosen &= np.isin(own.identity, list(alike))
+    rare = own.condition[chosen] == pair[0]
+    if min(rare.sum(), (~rare).sum()) < 2:
+        return np.full((2, len(layers)), np.nan)
+    p_values = measures.permutation_p_values(values[chosen], rare, np.random.default_rng(animal), PERMUTATIONS)
+    return np.array([[(side[own.layer == layer] <= TAIL).mean() for layer in layers] for side in p_values])
+
+
+def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
+    """
+    Draw what was measured.
+
+    Parameters
+    ----------
+    measured : xarray.Dataset
+        From `measure`.
+    recorded : xarray.Dataset, optional
+        Not used.
+
+    Returns
+    -------
+    dict of str to neurofa.figures.Drawing
+        Event-aligned averages, and fractions of units where a violation was recorded with its control.
+    """
+    drawn = {"event_responses": draw_responses(measured)}
+    if measured["fraction_responding_more"].notnull().any():
+        drawn["event_unit_classes"] = draw_classes(measured)
+    return drawn
+
+
+def draw_responses(measured: xr.Dataset) -> figures.Drawing:
+    """Averages around events of the top layer: groups side by side, signals below each other, conditions as lines."""
+    top = measured["event_response"].isel(layer=-1)
+    groups = list(dict.fromkeys(measured["group"].values.astype(str).tolist()))
+    styles, colours = figures.styles_of(measured), list(figures.PALETTE)
+    conditions = [str(name) for name in measured["condition"].values]
+    size = (figures.DOUBLE_COLUMN_MM, 20 + 38 * len(SIGNALS))
+    figure, axes = figures.new_figure(*size, len(SIGNALS), len(groups))
+    rows = []
+    for number, ax in enumerate(axes):
+        (signal, title), group = list(SIGNALS.items())[number // len(groups)], groups[number % len(groups)]
+        own = top.sel(variable=signal)[measured["group"].values == group]
+        for place, condition in enumerate(conditions):
+            over = measures.mean_and_interval(own.sel(condition=condition).transpose("animal", "step").values)
+            dashed = "-" if place < len(colours) else "--"
+            ax.plot(measured["step"].values, over.mean, dashed, color=colours[place % len(colours)], linewidth=1.0)
+            for step, mean, low, high in zip(measured["step"].values, over.mean, over.low, over.high, strict=True):
+                row = {"group": group, "variable": signal, "condition": condition, "event": int(step)}
+                rows.append(row | {"mean": mean, "lower": low, "upper": high})
+        ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
+        if number < len(groups):
+            ax.set_title(_wrapped(styles[group].label or group))
+        ax.set_ylabel(f"{title}, a.u." if number % len(groups) == 0 else "")
+        ax.set_xlabel("Place, events" if number >= len(groups) * (len(SIGNALS) - 1) else "")
+    handles = [
+        Line2D(
+            [], [], label=name.replace("_", " "), color=colours[n % len(colours)], ls="-" if n < len(colours) else "--"
+        )
+        for n, name in enumerate(conditions)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    layer = str(measured["layer"].values[-1]).replace("hidden_", "Hidden layer ")
+    caption = (
+        f"{layer}, last session, plasticity {measured.attrs['plasticity']}: mean over units, events and animals around "
+        "the events (0) of every condition. "
+    )
+    return figures.Drawing(figure, pd.DataFrame(rows), caption + figures.sizes_text(measured) + ".")
+
+
+def _wrapped(text: str, width: int = 18) -> str:
+    """Text in lines of a width."""
+    lines = [""]
+    for word in text.split():
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < width else [*lines, word]
+    return "\n".join(lines)
+
+
+def draw_classes(measured: xr.Dataset) -> figures.Drawing:
+    """Fractions of units of the top layer that respond more, or less, to a violation than to its control."""
+    styles = figures.styles_of(measured)
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 92, 2, len(SIGNALS))
+    tables = []
+    for number, ax in enumerate(axes):
+        name = ("fraction_responding_more", "fraction_responding_less")[number // len(SIGNALS)]
+        signal, title = list(SIGNALS.items())[number % len(SIGNALS)]
+        values = measured[name].isel(layer=-1).sel(variable=signal)
+        figures.animal_points(values, ax=ax, styles=styles)
+        ax.axhline(TAIL, color="0.6", linewidth=0.6, zorder=0)
+        ax.set_ylim(-0.03, 1.03)
+        if number < len(SIGNALS):
+            ax.set_title(title)
+            ax.set_xticklabels([])
+        tables.append(values.to_dataframe(name="value").reset_index().assign(measure=name))
+    figures.panel_letters(axes)
+    pair = measured["fraction_responding_more"].attrs["pair"].replace("_", " ")
+    caption = (
+        f"Units of the top layer that respond more (above) or less (below): {pair}, permutation test within each "
+        "animal; grey: 2.5 % by chance. Dots are animals, bars medians of groups. "
+    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
