@@ -40,8 +40,8 @@ VARIABLES = {
 }
 #: panels of the first figure: measure, title, id of the published fraction, its name
 PANELS = (
-    ("fraction_negative_prediction_error", "Mismatch units", "jordan2020_frac_dMM", "recorded: depolarise, 14 of 27"),
-    ("fraction_positive_prediction_error", "Playback units", "jordan2020_frac_hMM", "recorded: hyperpolarise, 5 of 27"),
+    ("fraction_negative_prediction_error", "Mismatch units", "jordan2020_frac_dMM", "recorded: 14 of 27"),
+    ("fraction_positive_prediction_error", "Playback units", "jordan2020_frac_hMM", "recorded: 5 of 27"),
     ("fraction_driven_by_playback_halts", "Mismatch units that\nplayback halts drive", "", ""),
     ("fraction_of_coupling_specific_units", "Mismatch units that\nplayback halts do not drive", "", ""),
 )

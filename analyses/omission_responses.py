@@ -212,6 +212,8 @@ def draw_courses(measured: xr.Dataset, condition: str) -> figures.Drawing:
         "omission "
         "minus equal silence. e: slope from then to the next picture. f: whether the first response above 3 sd of the "
         "silence before follows the omitted picture (1) or the last one (0), from both rhythms, median over units that "
-        f"have one in both. Units with a response to omissions: {shares}. Dots: animals; bars: medians. "
+        f"have one in both. Units with a response to omissions: {shares}. Courses go by the place in the rhythm: "
+        "where labels are shuffled, few animals keep an omission at such a place, and it is then a true one. Dots: "
+        "animals; bars: medians. "
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
