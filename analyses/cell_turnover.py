@@ -44,8 +44,6 @@ OF_SESSIONS = {
     "fraction_of_tuned_units": ("tuned units of the detected", "1"),
     "fraction_of_selective_units": ("selective units of the detected", "1"),
 }
-UNDIRECTED = {"selectivity_correlation", "kurtosis_of_selectivity_change"}
-UNDIRECTED |= {name for name in OF_PAIRS if name.startswith("overlap")}
 #: coordinates of stimuli with two values that units may prefer, the first that is there
 PREFERENCES = ("choice", "direction")
 SELECTIVE, TUNED = 0.25, 0.05
@@ -120,8 +118,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         values = np.array([[found[name] for found in of_layers] for of_layers in each])[None]
         dims = (*first, "session") if name in OF_SESSIONS else (*first, "session_a", "session_b")
         measured[name] = (dims, values, {"long_name": long_name, "units": units})
-        if name in OF_PAIRS and name not in UNDIRECTED:
-            measured[name].attrs["directed"] = 1
     measured = measured.merge(_decay(measured))
     measured.attrs = {"published_area": _area(recording)}
     return measured

@@ -102,8 +102,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         values = np.array([[found[name] for found in of_layers] for of_layers in each])[None]
         dims = (*first, "session_a", "session_b") if name in OF_PAIRS else first
         measured[name] = (dims, values, {"long_name": long_name, "units": units})
-        if name in OF_PAIRS:
-            measured[name].attrs["directed"] = 1
     measured["linear_decoding_error"].attrs["diagonal"] = 1
     return measured
 

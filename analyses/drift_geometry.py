@@ -59,9 +59,6 @@ OF_FITS = {
     "diffusion_constant": ("diffusion constant per unit", "rate^2 / day^exponent"),
     "angle_growth_deg_per_day": ("growth of the angle between responses to the same stimulus", "degrees / day"),
 }
-#: measures whose entry [i, j] is not that of [j, i]
-DIRECTED = {"drift_magnitude_relative", "drift_magnitude_relative_noise_corrected", *OF_COMPONENTS}
-DIRECTED |= {"drift_in_variational_space", "drift_in_variational_space_chance"}
 N_COMPONENTS = 5
 #: units with tuning that agrees less than this between halves of the repeats say nothing about its drift
 RELIABILITY = 0.2
@@ -159,8 +156,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     for name, (long_name, units) in (OF_MAPS | OF_HALVES | OF_REPEATS | OF_SESSIONS | OF_COMPONENTS | OF_FITS).items():
         values = np.array([[found[name] for found in of_layers] for of_layers in each])[None]
         measured[name] = (dims[name], values, {"long_name": long_name, "units": units})
-        if name in DIRECTED:
-            measured[name].attrs["directed"] = 1
     measured["drift_share_of_top_units"].attrs["normal"] = measures.top_share_of_normal_drift(
         probe.sizes["stimulus"] * probe.sizes.get("time", 1)
     )

@@ -91,7 +91,6 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         values = np.stack([matrices[name] for matrices, _ in each], axis=1)
         measured[name] = ((*dims[:3], "session") if name == SPLIT_HALF else dims, values)
         measured[name].attrs = {"long_name": long_name, "units": units}
-    measured["recurrence_of_detected_cells"].attrs["directed"] = 1
     measured["switches_maps"] = (("animal", "layer"), measures.animals_that_switch_maps(probe, layers))
     measured["switches_maps"].attrs = {"long_name": "trials show several maps: no plain drift", "units": "1"}
     if "correct" in probe:

@@ -111,3 +111,18 @@ def test_single_repeats_and_stimuli_without_groups_are_measured():
     assert np.isfinite(found["recurrence_of_detected_cells"].isel(session_a=0, session_b=1)).all()
     with pytest.raises(NeurofaError, match="two sessions"):
         analyse(make_recording(n_animals=1, n_sessions=1), [NAME])
+
+
+def test_changes_count_from_the_earlier_session_to_the_later_alone():
+    """Cells that only vanish: lost is what happens to them; backwards in time they would be gained, not lost."""
+    recording = make_recording(n_animals=1, n_sessions=3, n_units=120, angle_per_day_deg=0, lost=0)
+    detected = np.ones((3, 120), dtype=bool)
+    detected[1, 60:] = detected[2, 30:] = False
+    probe = recording["probe"].to_dataset()
+    probe["rate"].values[:] = np.where(detected[None, :, None, None], probe["rate"].values, np.nan)
+    probe["detected"].values[:] = detected
+    recording = build_recording(probe, recording["learning"].to_dataset(), attrs=recording.attrs)
+    table = tidy(analyse(recording, [NAME, "drift_over_days"]))
+    again = table[table["measure"] == "recurrence_of_detected_cells"]
+    for _, rows in again.groupby("analysis"):
+        assert rows.set_index(["session_a", "session_b"])["value"].to_dict() == {(0, 1): 0.5, (0, 2): 0.25, (1, 2): 0.5}
