@@ -239,11 +239,13 @@ def _decode(tests: _Tests, maps: _Maps, recorded: Bools) -> tuple[Ints, Bools, B
     test_sum, test_squares = y @ theirs.T, (y * y) @ theirs.T
     test_power = test_squares - test_sum**2 / n
     decidable = (test_power > ROUNDING * test_squares + ROUNDING_SQUARED * n) & usable.any(axis=1)
-    flat = x.reshape(candidates.size, y.shape[1])
+    scale = 1 / np.sqrt(np.where(usable, map_power, 1.0))
+    flat = (x * scale[:, :, None]).reshape(candidates.size, y.shape[1])
     scores = (y @ flat.T).reshape(len(y), *candidates.shape)
-    scores -= test_sum[:, :, None] * (map_sum / n[:, None])
-    scores /= np.sqrt(np.where(usable, map_power, 1.0))
-    scores[:, ~usable] = -np.inf
+    if not theirs.all():  # else tests are centred over the units of the pair already
+        scores -= test_sum[:, :, None] * (map_sum / n[:, None] * scale)
+    if not usable.all():
+        scores[:, ~usable] = -np.inf
     return scores.argmax(axis=2), decidable, candidates
 
 
@@ -254,15 +256,21 @@ def _same_day(
     candidates[index] = (weight > 0).sum(axis=1) >= 2
     found = rate[:, :, tests.units]
     weighted = weight[:, :, None] * np.where(np.isfinite(found), found, 0.0)
-    total, weights = weighted.sum(axis=1), weight.sum(axis=1)
-    every = np.ones(weighted.shape[2], dtype=bool)
-    for repeat in np.unique(tests.repeat):
-        chosen = tests.repeat == repeat
-        rest = np.where(candidates[index], weights - weight[:, repeat], 0.0)[:, None]
-        left = np.where(rest > 0, (total - weighted[:, repeat]) / np.where(rest > 0, rest, 1.0), np.nan)
-        part = _Tests(tests.values[chosen], tests.stimulus[chosen], tests.repeat[chosen], every)
-        nearest, sure, _ = _decode(part, _centred(left[None]), candidates[index])
-        decoded[chosen, index], decidable[chosen, index] = nearest[:, 0], sure[:, 0]
+    rest = np.where(candidates[index][:, None], weight.sum(axis=1, keepdims=True) - weight, 0.0)
+    # maps (repeat, stimulus, unit) without that repeat
+    left = (weighted.sum(axis=1, keepdims=True) - weighted) / np.where(rest > 0, rest, 1.0)[:, :, None]
+    left = centre(left.transpose(1, 0, 2), np.broadcast_to((rest > 0).T[:, :, None], (*rest.T.shape, left.shape[2])))
+    squares = np.einsum("rkn,rkn->rk", left, left)
+    usable = (rest > 0).T & (squares > ROUNDING_SQUARED * max(left.shape[2], 1) / (1 - ROUNDING))
+    left /= np.sqrt(np.where(usable, squares, 1.0))[:, :, None]
+    shown = np.zeros((*rest.T.shape, left.shape[2]))
+    shown[tests.repeat, tests.stimulus] = tests.values
+    scores = np.where(usable[:, None, :], shown @ left.transpose(0, 2, 1), -np.inf)
+    varies = np.einsum("tn,tn->t", tests.values, tests.values) > ROUNDING_SQUARED * max(left.shape[2], 1) / (
+        1 - ROUNDING
+    )
+    decoded[:, index] = scores.argmax(axis=2)[tests.repeat, tests.stimulus]
+    decidable[:, index] = varies & usable.any(axis=1)[tests.repeat]
 
 
 def _accuracies(tests: _Tests, decoded: Ints, decidable: Bools, candidates: Bools, neighbours: Floats) -> Floats:
