@@ -105,8 +105,8 @@ class RuleSettings(Settings):
     teaching_signal: str = Field("", description="error, target or centred_target; empty = as the name says")
     pathway: str = Field(
         "",
-        description="layerwise, direct, readout; equilibrium, fixed_prediction; lateral; in time eligibility, "
-        "through_time; empty = by name",
+        description="layerwise, direct, readout, equilibrium, fixed_prediction, lateral, eligibility, through_time; "
+        "empty = by name",
     )
     feedback_weights: str = Field(
         "",
