@@ -112,7 +112,7 @@ def conclude(folder: Path) -> None:
     """
     from neurofa.provenance import read_provenance
     from neurofa.recording import told_stopped
-    from neurofa.report import brief, legend
+    from neurofa.report import brief, legend, warning
 
     rows = brief(folder)
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -124,6 +124,8 @@ def conclude(folder: Path) -> None:
         if not beside and counts:
             print_table(rows, [columns[0], *counts])
         _console.print(legend(rows), style="dim", highlight=False)
+    if warning(folder):
+        say(warning(folder), style="yellow")
     stopped = told_stopped(read_provenance(folder).get("stopped", {}))
     if stopped:
         _errors.print("Stopped: ", style="bold red", end="")

@@ -13,7 +13,7 @@ from neurofa.analysis import write_results
 from neurofa.comparison import INTERPRETATION, count_inside, curve_scorecard, published_scorecard, write_scorecard
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import build_recording, write_recording
-from neurofa.report import brief, write_report
+from neurofa.report import brief, legend, warning, write_report
 from neurofa.report.findings import findings
 from neurofa.report.tables import bar
 from tests.synthetic import make_recording
@@ -270,3 +270,24 @@ def test_the_brief_of_one_layer_names_no_layer(tmp_path):
     summary_of([("walk", "", "", "performance", 0.0, 1.0), *rows], tmp_path)
     assert brief(tmp_path) == [{"group": "walk", "correct": "100.0%", "PV": "0.80→0.70"}]
     assert brief(tmp_path / "nowhere") == []
+
+
+def test_animals_that_switch_maps_are_told_before_any_loss(tmp_path):
+    curve = [("a", "population_vector_correlation", lag, value) for lag, value in ((2.0, 0.5), (14.0, 0.2))]
+    for flag in (1.0, 0.0):
+        table = pd.DataFrame([*curve, ("a", "switches_maps", np.nan, flag)])
+        table.columns = ["animal", "measure", "lag_days", "value"]
+        table = table.assign(variable="rate", group="recorded", layer="CA1")
+        table.to_csv(tmp_path / "measures.csv", index=False)
+        [(_, sentences)] = findings(table, pd.DataFrame(), {})
+        told = "Not to be read as drift alone: single trials of a switch between maps."
+        assert sentences[:-1] == [told] * int(flag)
+        assert warning(tmp_path) == (told if flag else "")
+
+
+def test_the_legend_explains_the_columns_that_are_there():
+    recorded = legend([{"group": "recorded", "PV": "0.60→0.40"}])
+    assert "population vectors" in recorded
+    assert not any(word in recorded for word in ("correct:", "latent", "tolerance"))
+    simulated = legend([{"group": "walk", "correct": "100%", "PV": "", "latent PV": "", "C6M4 curve": "46 of 50"}])
+    assert all(word in simulated for word in ("correct:", "latent", "tolerance"))

@@ -6,12 +6,14 @@ import pandas as pd
 
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
 from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
+from neurofa.report.findings import NO_DRIFT_ALONE, switching_animals
 
 #: what the columns of drift are
-DRIFT_LEGEND = (
-    "correct: stimuli reported correctly; PV, RSM: correlation of population vectors and of representational "
-    "similarity from the shortest to the longest lag, observed and latent; last columns: curve points within tolerance"
+CORRECT_LEGEND = "correct: stimuli reported correctly"
+CURVES_LEGEND = (
+    "PV, RSM: correlation of population vectors and of representational similarity from the shortest to the longest lag"
 )
+POINTS_LEGEND = "last columns: curve points within tolerance"
 #: measures whose first and last lag are shown: measure, variable, title
 _SHOWN = (
     ("population_vector_correlation", "rate", "PV"),
@@ -80,10 +82,32 @@ def legend(rows: list[dict[str, str]]) -> str:
     if titles <= {"group", "layer"}:
         return ""
     if "PV" in titles or "correct" in titles:
-        learned = "learned: stimuli reported correctly at the first step and at the last, median over animals; "
-        return (learned if "learned" in titles else "") + DRIFT_LEGEND
+        learned = "learned: stimuli reported correctly at the first step and at the last, median over animals"
+        curves = CURVES_LEGEND + (", observed and latent" if "latent PV" in titles else "")
+        points = any(" of " in row.get(title, "") for row in rows for title in titles - {"group", "layer"})
+        parts = {learned: "learned" in titles, CORRECT_LEGEND: "correct" in titles}
+        parts |= {curves: "PV" in titles, POINTS_LEGEND: points}
+        return "; ".join(text for text, needed in parts.items() if needed)
     meanings = [f"{title}: {text}" for title, text in MEANINGS.items() if title in titles]
     return "; ".join([COURSES_LEGEND, *meanings, *([SUCCESS_LEGEND] if "solved" in titles else [])])
+
+
+def warning(folder: Path) -> str:
+    """
+    What forbids reading the curves of a run as drift: animals that switch between maps.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Run folder with ``measures.csv``.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there is nothing to warn of.
+    """
+    names = [name for animals in switching_animals(_read(folder / "measures.csv")).values() for name in animals]
+    return f"{NO_DRIFT_ALONE}: single trials of {', '.join(names)} switch between maps." if names else ""
 
 
 def _groups(table: pd.DataFrame) -> list[str]:

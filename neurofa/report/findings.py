@@ -13,6 +13,7 @@ SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
 #: share of a measure's points from which on a mechanism explains it
 EXPLAINED = 0.75
+NO_DRIFT_ALONE = "Not to be read as drift alone"
 
 
 def findings(
@@ -41,7 +42,7 @@ def findings(
     groups = [*_column(table, "group"), *_column(counts, "group")]
     found = []
     for group in dict.fromkeys(str(group) for group in groups):
-        sentences = [*_of_measures(table, group), *_of_counts(counts, group)]
+        sentences = [*_of_maps(table, group), *_of_measures(table, group), *_of_counts(counts, group)]
         sentences += course_sentences(table, group) if "step" in table else []
         sentences += _of_mechanisms(table, group)
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
@@ -53,6 +54,32 @@ def findings(
 def _column(table: pd.DataFrame, name: str) -> list[Any]:
     """Values of a column; none where the table has no such column."""
     return table[name].dropna().tolist() if name in table else []
+
+
+def switching_animals(table: pd.DataFrame) -> dict[str, list[str]]:
+    """
+    Animals whose single trials show that they switch between several maps of the same stimuli.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The run's ``measures.csv``; may be empty.
+
+    Returns
+    -------
+    dict of str to list of str
+        Group to its animals that do; groups without any are left out.
+    """
+    if table.empty:
+        return {}
+    rows = table[(table["measure"] == "switches_maps") & (table["value"] == 1)].astype({"group": str, "animal": str})
+    return {str(group): own["animal"].unique().tolist() for group, own in rows.groupby("group", sort=False)}
+
+
+def _of_maps(table: pd.DataFrame, group: str) -> list[str]:
+    """A warning where animals of a group switch between maps."""
+    names = switching_animals(table).get(group, [])
+    return [f"{NO_DRIFT_ALONE}: single trials of {', '.join(names)} switch between maps."] if names else []
 
 
 def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
