@@ -49,9 +49,14 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     Raises
     ------
     NeurofaError
-        Where no two groups differ in their schedule only.
+        Where no two groups differ in their schedule only, or nobody knows how often stimuli were shown.
     """
     probe = recording["probe"].to_dataset()
+    if "experience" not in probe:
+        raise NeurofaError(
+            "familiarity needs the number of stimuli shown before each session, which imported recordings lack; "
+            "simulate groups that meet stimuli more and less often, such as those of odor_familiarity"
+        )
     seldom = least_exposed(recording)
     if not seldom:
         raise NeurofaError(

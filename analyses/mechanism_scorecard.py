@@ -254,7 +254,7 @@ def table_of(measured: xr.Dataset) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per mechanism, measure and lag: the recorded value, the mean of the simulated animals, the standard
-            error, the distance in standard errors, whether the point is met and whether it is within the protocol's
+        error, the distance in standard errors, whether the point is met and whether it is within the protocol's
         tolerance.
     """
     shown = ["simulated", "distance", "standard_error", "within_tolerance", "recorded", "correct", "n_animals"]
@@ -295,7 +295,7 @@ def _draw(measured: xr.Dataset) -> object:
     ax.set_xlabel("Days between two sessions")
     for start, title in zip(starts, [BLOCKS[of_point[start]] for start in starts], strict=True):
         last = int(np.nonzero(of_point == of_point[start])[0][-1])
-        ax.text((place[start] + place[last]) / 2, -0.8, title, ha="center", va="bottom")
+        ax.text((place[start] + place[last]) / 2, -0.8, title, ha="center", va="bottom", fontsize="small")
     right = place[-1] + 1.5
     for offset, title, texts in _columns(measured):
         ax.text(right + offset, -0.8, title, ha="center", va="bottom")
@@ -315,7 +315,7 @@ def _columns(measured: xr.Dataset) -> list[tuple[float, str, list[str]]]:
     stated = np.isfinite(within).any(axis=1)
     inside = [f"{number:.0f}" if there else "" for number, there in zip(np.nansum(within, axis=1), stated, strict=True)]
     return [
-        (1.8, f"Met\nof {distance.shape[1]}", [str(number) for number in met]),
+        (1.8, f"Met\nof {np.isfinite(distance).any(axis=0).sum()}", [str(number) for number in met]),
         (6.5, "In\ntol.", inside),
         (10.5, "Rms", [f"{number:.1f}" for number in size]),
         (16.0, "Correct", [f"{number:.0%}" for number in measured["correct"].values]),
@@ -355,25 +355,27 @@ def explained(measured: xr.Dataset) -> list[str]:
     """
     labels, of_point = _labels(measured), measured["point_measure"].values.astype(str)
     styles, correct = figures.styles_of(measured), measured["correct"].values
-    met = pd.DataFrame(np.abs(measured["distance"].values) <= MET, index=list(labels), columns=of_point)
+    distance = measured["distance"].values
+    there = np.where(np.isfinite(distance), np.abs(distance) <= MET, np.nan)
+    met = pd.DataFrame(there, index=list(labels), columns=of_point)
     lost = [name for name, kept in zip(labels, correct, strict=True) if kept < KEPT]
     met = met.drop(index=lost)
     nulls = [name for name in met.index if styles[name].control_of]
     share = met.T.groupby(level=0, sort=False).mean().T >= EXPLAINED
     by_null, by_mechanism = share.loc[nulls], share.drop(index=nulls)
-    titles = {name: BLOCKS[name].replace("\n", " ").lower() for name in share.columns}
+    titles = {name: BLOCKS[name][0].lower() + BLOCKS[name][1:].replace("\n", " ") for name in share.columns}
     counted = [
         f"{titles[name]} by {by_mechanism[name].sum()} of {len(by_mechanism)} mechanisms and {by_null[name].sum()} of "
         f"{len(by_null)} nulls"
         for name in share.columns
     ]
-    lines = [f"Three quarters of the points or more are met: {'; '.join(counted)}."]
+    lines = [f"Three quarters or more of the points that were simulated are met: {'; '.join(counted)}."]
     for words, of_kind in (("no mechanism", by_mechanism), ("no null", by_null)):
         never = [titles[name] for name in share.columns if not of_kind[name].any()]
         lines.append(f"Explained by {words}: {', '.join(never) if never else 'nothing'}.")
     count = met.drop(columns=OVERLAP, errors="ignore").sum(axis=1)
     closest = [count[rows.index] for rows in (by_mechanism, by_null) if len(rows)]
-    named = [f"{labels[own.idxmax()]}, {own.max()} points" for own in closest]
+    named = [f"{labels[own.idxmax()]}, {own.max():.0f} points" for own in closest]
     lines += [f"Closest without the overlap of detected cells: {'; of the nulls '.join(named)}."] if named else []
     if lost:
         lines.append(f"Left out, with less than {KEPT:.0%} correct: {', '.join(labels[name] for name in lost)}.")

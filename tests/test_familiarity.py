@@ -90,3 +90,11 @@ def test_without_groups_that_differ_in_their_schedule_only_it_is_refused() -> No
     )
     with pytest.raises(NeurofaError, match="there are no two of these; give the protocol some"):
         analyse(drifting(other), (NAME,))
+
+
+def test_recordings_that_do_not_tell_what_was_shown_are_refused() -> None:
+    recording = make_recording(n_animals=1, n_sessions=3)
+    probe = recording["probe"].to_dataset().drop_vars("experience", errors="ignore")
+    bare = build_recording(probe, recording["learning"].to_dataset(), attrs=recording.attrs)
+    with pytest.raises(NeurofaError, match="number of stimuli shown before each session, which imported"):
+        analyse(bare, ["familiarity"])

@@ -80,6 +80,9 @@ def test_the_table_and_the_figure_show_every_group_and_point(recording: xr.DataT
     assert [text.get_text() for text in ax.get_yticklabels()] == ["noisy synapses", "still", "alone"]
     assert len(ax.lines[0].get_xdata()) == table["met"].sum()
     assert "Explained by no mechanism:" in drawing.caption
+    # of 50 points those up to the longest simulated lag
+    n_there = int(np.isfinite(measured["distance"].values).any(axis=(0, 1)).sum())
+    assert n_there < 50 and f"Met\nof {n_there}" in [text.get_text() for text in ax.texts]
     correct = recording["probe"]["correct"].values.astype(float)
     assert table[table["mechanism"] == "still"]["correct"].iloc[0] == pytest.approx(correct[3:6].mean(), abs=1e-6)
 
@@ -196,3 +199,16 @@ def test_the_report_says_of_every_group_what_it_explains(measured: xr.Dataset) -
     said = dict(findings(table, pd.DataFrame(), {}))["noisy"]
     assert "Meets three quarters or more of the recorded points of ensemble rate correlation." in said[-1]
     assert "Fewer of split half population vector correlation (50%), population vector correlation (50%)" in said[-1]
+    lost = pd.DataFrame({"measure": ["performance"] * 2, "group": "noisy", "animal": ["a", "b"], "value": [0.9, 0.7]})
+    said = dict(findings(pd.concat([table, lost]), pd.DataFrame(), {}))["noisy"]
+    assert said[-1].startswith(
+        "Explains nothing, for recorded animals keep their behaviour, and this group reports 80%"
+    )
+
+
+def test_captions_count_the_points_that_were_simulated(measured: xr.Dataset) -> None:
+    met = measured.copy(deep=True)
+    met["distance"].values[np.isfinite(met["distance"].values)] = 0.0
+    met["correct"].values[:] = 1.0
+    (line, *_) = SCORECARD.explained(met.isel(layer=0))
+    assert "population vector by 2 of 2 mechanisms and 1 of 1 nulls" in line or "by 3 of 3 mechanisms" in line

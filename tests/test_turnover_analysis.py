@@ -91,6 +91,17 @@ def test_tables_figures_and_published_values(measured):
     assert "published" not in (out / "figures" / "turnover_cells.txt").read_text()
 
 
+def test_published_values_are_inside_their_panels(measured):
+    analysis = find_analysis(NAME)
+    drawing = analysis.plot(measured[1])["turnover_selectivity"]
+    published = analysis.published_values(measured[1])
+    panels = {title: ax for ax in drawing.figure.axes for title in [ax.get_title(loc="center")]}
+    for name in ("lost", "switched", "gained"):
+        values = published[published["measure"] == f"selectivity_{name}"]
+        low, high = panels[name.capitalize()].get_ylim()
+        assert low < values["lower"].min() and values["upper"].max() < high
+
+
 def test_other_areas_are_not_drawn():
     dataset = analyse(with_turnover("V1"), [NAME])[NAME]
     assert find_analysis(NAME).published_values(dataset).empty

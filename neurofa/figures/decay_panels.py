@@ -99,5 +99,8 @@ def _draw_published(ax: Axes, published: pd.DataFrame | None, name: str) -> list
             (series["upper"] - series["value"]).where(given, 0.0),
         ]
         ax.set_xlim(right=max(ax.get_xlim()[1], 1.03 * float(series["lag_days"].max())))
+        (low, high), least, most = ax.get_ylim(), series["value"] - error[0], series["value"] + error[1]
+        room = ROOM * (high - low)
+        ax.set_ylim(min(low, float(least.min()) - room), max(high, float(most.max()) + room))
         ax.errorbar(series["lag_days"], series["value"], error, elinewidth=0.6, zorder=3, **PUBLISHED_LOOK)
     return [rows.rename(columns={"value": "mean", "source": "group"}).assign(source="published")]

@@ -13,6 +13,8 @@ SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
 #: share of a measure's points from which on a mechanism explains it
 EXPLAINED = 0.75
+#: a group that reports fewer stimuli correctly explains nothing
+KEPT = 0.95
 NO_DRIFT_ALONE = "Not to be read as drift alone"
 
 
@@ -114,7 +116,12 @@ def _of_mechanisms(table: pd.DataFrame, group: str) -> list[str]:
     named = ", ".join(_in_words(name) for name in most.index)
     text = f"Meets three quarters or more of the recorded points of {named or 'no measure'}."
     rest = ", ".join(f"{_in_words(name)} ({share:.0%})" for name, share in fewer.items())
-    return [f"{text} Fewer of {rest}." if rest else text]
+    text = f"{text} Fewer of {rest}." if rest else text
+    correct = table[(table["measure"] == "performance") & (table["group"].astype(str) == group)]["value"].mean()
+    lost = (
+        f"Explains nothing, for recorded animals keep their behaviour, and this group reports {correct:.0%} correctly: "
+    )
+    return [lost + text[0].lower() + text[1:] if correct < KEPT else text]
 
 
 def _in_words(measure: Any) -> str:
