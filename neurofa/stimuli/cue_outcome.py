@@ -29,11 +29,11 @@ def cue_outcome(
     """
     Trials of a cue, an outcome and nothing: what is predicted is the reward alone.
 
-    Every cue has a validity, the probability that a reward follows; in some trials nothing is shown in place of the
-    cue and a reward follows. The cue of validity one half is the neutral one: after it reward and omission are equally
+    Every cue has a validity, the probability that a reward follows; in some trials a reward comes in place of the cue,
+    so that nothing tells it, and nothing follows. The cue of validity one half is the neutral one: after it reward and omission are equally
     likely. The outcome that is told from the event before is one number, 1 with a reward and else 0, so that the
-    signed error is that of the prediction of reward. The position of an event is its place in the trial: cue, outcome,
-    pause.
+    signed error is that of the prediction of reward. The position of an event is its place in the trial: cue (or the
+    reward that comes in its place), outcome, pause.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def cue_outcome(
         *(f"cue_{one}" for one in percent),
         *(f"reward_{one}" for one in percent),
         *(f"omission_{one}" for one in percent),
-        *("no_cue", "surprising_reward", "pause"),
+        *("surprising_reward", "nothing", "pause"),
     )
     return Stimuli(
         inputs=features,
@@ -98,10 +98,10 @@ def _session(
     n_cues = len(validities)
     uncued = generator.random(n_trials) < p_uncued
     cue = generator.integers(n_cues, size=n_trials)
-    rewarded = (generator.random(n_trials) < validities[cue]) | uncued
+    rewarded = (generator.random(n_trials) < validities[cue]) & ~uncued
     reward, nothing, pause = n_cues, n_cues + 1, n_cues + 2
     identity = np.stack(
-        [np.where(uncued, nothing, cue), np.where(rewarded, reward, nothing), np.full(n_trials, pause)], axis=1
+        [np.where(uncued, reward, cue), np.where(rewarded, reward, nothing), np.full(n_trials, pause)], axis=1
     )
     cued = np.where(rewarded, n_cues + cue, 2 * n_cues + cue)
     condition = np.stack(
