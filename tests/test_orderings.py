@@ -88,6 +88,20 @@ def test_states_of_plasticity_and_groups_are_judged_apart_and_differences_agains
     assert first["simulated"].iloc[0] == pytest.approx(-0.5, abs=0.02)
 
 
+def test_conditions_of_other_measures_add_no_state_of_plasticity():
+    other = table(0.3, 0.3, condition="cascade").assign(measure="another")
+    card = ordering_scorecard(pd.concat([table(0.1, 0.4), other]), orderings())
+    assert card[["definition", "verdict"]].to_numpy().tolist() == [["plasticity off", "inside"]]
+    # but where nothing says, it is judged all the same, and another measure may be what it is held against
+    silent = ordering_scorecard(table(0.1, 0.4, condition="cascade"), orderings())
+    assert silent[["definition", "verdict"]].to_numpy().tolist() == [["plasticity", "inside"]]
+    against = ordering_scorecard(
+        pd.concat([table(0.1, 0.4), table(0.3, 0.3).assign(measure="another")]),
+        orderings(against_layer="", against_measure="another"),
+    )
+    assert against["simulated"].iloc[0] == pytest.approx(0.1, abs=0.02)
+
+
 def test_what_is_not_there_is_not_judged():
     for frame, order, words in (
         (table(0.1, 0.2), orderings(measure="other"), "no measure 'other'"),

@@ -91,7 +91,8 @@ def orderings_of_run(folder: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
 def _states(table: pd.DataFrame, entry: dict[str, Any]) -> list[tuple[str, pd.DataFrame]]:
     """Values of the condition that is meant, apart for plasticity off and on; an empty name where nothing says."""
     wanted = str(entry["condition"])
-    own = table[table["condition"].str.startswith(wanted)]
+    meant = table["measure"].isin([entry["measure"], entry["against_measure"]])
+    own = table[meant & table["condition"].str.startswith(wanted)]
     states = own["condition"].str.extract(r"plasticity (off|on)", expand=False).fillna("")
     return [(str(state), own[states == state]) for state in dict.fromkeys(states)]
 
