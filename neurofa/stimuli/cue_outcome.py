@@ -29,11 +29,11 @@ def cue_outcome(
     """
     Trials of a cue, an outcome and nothing: what is predicted is the reward alone.
 
-    Every cue has a validity, the probability that a reward follows; in some trials a reward comes in place of the cue,
-    so that nothing tells it, and nothing follows. The cue of validity one half is the neutral one: after it reward and omission are equally
-    likely. The outcome that is told from the event before is one number, 1 with a reward and else 0, so that the
-    signed error is that of the prediction of reward. The position of an event is its place in the trial: cue (or the
-    reward that comes in its place), outcome, pause.
+    Every cue has a validity, the probability that a reward follows; in some trials a reward comes in place of the
+    cue, so that nothing tells it, and nothing follows. The cue of validity one half is the neutral one: after it
+    reward and omission are equally likely. The outcome that is told from the event before is one number, 1 with a
+    reward and else 0, so that the signed error is that of the prediction of reward. The position of an event is its
+    place in the trial: cue (or the reward that comes in its place), outcome, pause.
 
     Parameters
     ----------
