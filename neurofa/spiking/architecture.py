@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 #: what stands in a chunk's name besides the architecture: raised when the code of the network changes
-_VERSION = 4
+_VERSION = 5
+#: arrays of a call that are given in bins of time: name in the equations
+IN_BINS = ("stimulus", "target", "teaching", "gate", "bound")
 
 
 @dataclass(frozen=True)

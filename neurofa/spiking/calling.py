@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from neurofa.errors import ConfigError, NeurofaError, ShapeError
-from neurofa.spiking.architecture import Architecture
+from neurofa.spiking.architecture import IN_BINS, Architecture
 from neurofa.spiking.places import (
     ARCHITECTURE_FILE,
     MANIFEST_FILE,
@@ -126,8 +126,10 @@ class Compiled(SpikingNetwork):
         named = []
         for number, (name, values) in enumerate(arrays.items()):
             file = folder / f"argument_{number}.dat"
-            values.tofile(file)
+            # synapses lie in the order of the columns; what is given in bins of time, in that of the rows
+            (values if name in IN_BINS else values.T).tofile(file)
             named.append(f"{self._manifest['arguments'][name]}={file}")
+        named += [f"{name}={seed}" for name in self._manifest["seeds"].values()]
         results = folder / "results"
         results.mkdir()
         seconds = n_bins * self.architecture.bin_ms / 1000
@@ -159,7 +161,7 @@ class Compiled(SpikingNetwork):
             if name.startswith("count"):
                 found[name] = np.vstack([values.reshape(shapes[name]), raw[f"last {name}"]])
             elif not name.startswith("last"):
-                found[name] = values.reshape(shapes.get(name, (-1,)))
+                found[name] = values.reshape(shapes.get(name, (-1,)), order="F")
         return found
 
 

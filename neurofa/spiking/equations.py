@@ -20,7 +20,12 @@ from neurofa.spiking.architecture import Architecture
 _LARGEST_ERROR = 100
 #: worked out once per time step, before anything else
 _ONCE = "1 (constant over dt)\n"
-_MEMBRANE = "dv/dt = (J0 + kJ*{drive} - v)/tau_m + sigma*sqrt(2/tau_m)*xi : 1\ndI/dt = -I/tau_s : 1\na = I + b : 1\n"
+#: `membrane_noise`: `neurofa.spiking.noise`
+_MEMBRANE = (
+    "noise = membrane_noise(t_in_timesteps, i, seed, {layer}) : 1\n"
+    "dv/dt = (J0 + kJ*{drive} - v)/tau_m + sigma*sqrt(2/tau_m/dt)*noise : 1\n"
+    "dI/dt = -I/tau_s : 1\na = I + b : 1\nseed : integer (shared)\n"
+)
 
 
 def inputs(kind: str) -> dict[str, str]:
@@ -37,7 +42,7 @@ def inputs(kind: str) -> dict[str, str]:
     dict of str to str
         Arguments of a group of neurons.
     """
-    sign = "polarity = sign(stimulus(t, i)) : 1\n"
+    sign = f"polarity = sign(stimulus(t, i)) : {_ONCE}"
     if kind == "poisson":
         rate = "firing_rate = abs(stimulus(t, i))*rho : Hz\n"
         return {"model": sign + rate, "threshold": "rand() < firing_rate*dt", "reset": ""}
@@ -61,7 +66,7 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
     dict of str to str
         Arguments of a group of neurons.
     """
-    model = _MEMBRANE.format(drive="a") + "n : 1\n"
+    model = _MEMBRANE.format(drive="a", layer=layer) + "n : 1\n"
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
     slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
@@ -92,7 +97,7 @@ def output(architecture: Architecture) -> dict[str, str]:
     dict of str to str
         Arguments of a group of neurons.
     """
-    model = _MEMBRANE.format(drive="(a + baseline)") + "n : 1\nbaseline : 1 (shared)\n"
+    model = _MEMBRANE.format(drive="(a + baseline)", layer=architecture.n_hidden) + "n : 1\nbaseline : 1 (shared)\n"
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
     model += f"dr/dt = -r/tau_e : 1\nerr = gate(t)*(target(t, i) + baseline - r) : {_ONCE}"

@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from neurofa.spiking import equations
-from neurofa.spiking.architecture import Architecture
+from neurofa.spiking import equations, noise
+from neurofa.spiking.architecture import IN_BINS, Architecture
 
-#: arrays of a call that are given in bins of time: name in the equations
-_IN_BINS = ("stimulus", "target", "teaching", "gate", "bound")
 #: variable of a call's array, and the kind of object that has it
 _VARIABLES = {
     "weights": ("forward", "w"),
@@ -49,6 +47,7 @@ class Model:
             name: b2.second for name in ("tau_m", "tau_s", "tau_slope", "tau_e", "tau_u")
         }
         self.constants = {name: value * hz_and_s.get(name, 1) for name, value in own.constants}
+        self.constants["membrane_noise"] = self._noise()
         self.bin = own.bin_ms * b2.ms
         self._dt = own.time_step_ms * b2.ms
         self.units = [self._group("inputs", own.sizes[0], equations.inputs(own.inputs))]
@@ -86,7 +85,7 @@ class Model:
             name: self._b2.TimedArray(
                 np.asarray(arrays.get(name, np.zeros(shapes[name]))), dt=self.bin, name=f"{name}_bins"
             )
-            for name in _IN_BINS
+            for name in IN_BINS
             if name in shapes
         }
 
@@ -142,7 +141,9 @@ class Model:
             place = self.variable(name)
             if place is not None:
                 # the name with an underscore takes numbers without a unit
-                setattr(place[0], f"{place[1]}_", values.ravel() if values.shape else float(values))
+                setattr(place[0], f"{place[1]}_", values.ravel("F") if values.shape else float(values))
+        for group in self.units[1:]:
+            group.seed_ = seed
         self._b2.seed(seed)
         self.network.run(n_bins * self.bin, namespace=self.constants | self.in_bins(arrays))
         return self._results()
@@ -153,7 +154,7 @@ class Model:
         for name, shape in self.architecture.results().items():
             place = self.variable(name)
             if place is not None:
-                found[name] = np.array(getattr(place[0], place[1])[:]).reshape(shape)
+                found[name] = np.array(getattr(place[0], place[1])[:]).reshape(shape, order="F")
         for number, (counter, group) in enumerate(zip(self.counters, self.units[1:], strict=True)):
             found[f"count {number}"] = np.vstack([counter.n[:].T, group.n[:]])
         for number, monitor in enumerate(self.spikes):
@@ -207,7 +208,20 @@ class Model:
         for number, monitor in enumerate(self.spikes):
             results[f"spike unit {number}"] = file_of(monitor, "i")
             results[f"spike time {number}"] = file_of(monitor, "t")
-        return {"arguments": arguments, "results": results}
+        seeds = {group.name: f"{group.name}.seed" for group in self.units[1:]}
+        return {"arguments": arguments, "results": results, "seeds": seeds}
+
+    def _noise(self) -> Any:
+        """The membranes' noise as a function of Brian2."""
+        function = self._b2.Function(
+            noise.membrane_noise,
+            arg_units=[1, 1, 1, 1],
+            return_unit=1,
+            arg_types=["integer"] * 4,
+            return_type="float",
+        )
+        function.implementations.add_implementation("cpp", noise.IN_C, name="membrane_noise")
+        return function
 
     def _group(self, name: str, units: int, arguments: dict[str, str]) -> Any:
         """A group of neurons, with events of its error units where it has some."""
@@ -218,7 +232,7 @@ class Model:
         return group
 
     def _forward(self, number: int) -> Any:
-        """Synapses to a layer; their order is that of weights (post, pre)."""
+        """Synapses to a layer; their order is that of the columns of weights (post, pre)."""
         model, spikes, events = equations.forward(self.architecture, number)
         below, above = self.units[number], self.units[number + 1]
         on_event = {name: name if name in events else "spike" for name in (*spikes, *events)}
@@ -238,7 +252,7 @@ class Model:
         return synapses
 
     def _backward(self, layer: int) -> Any:
-        """Feedback synapses to a hidden layer; their order is that of weights (post, signal)."""
+        """Feedback synapses to a hidden layer; their order is that of the columns of weights (post, signal)."""
         model, events = equations.backward(self.architecture, layer)
         above = self.units[-1 if self.architecture.pathway == "direct" else layer + 2]
         below = self.units[layer + 1]
@@ -263,5 +277,5 @@ class Model:
 
 
 def _connect_all(synapses: Any, pre: int, post: int) -> None:
-    """One synapse from each unit to each, in the order of a matrix (post, pre)."""
-    synapses.connect(i=np.tile(np.arange(pre), post), j=np.repeat(np.arange(post), pre))
+    """One synapse from each unit to each; those of a presynaptic unit side by side, as they are read at its spikes."""
+    synapses.connect(i=np.repeat(np.arange(pre), post), j=np.tile(np.arange(post), pre))
