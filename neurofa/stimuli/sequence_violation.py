@@ -1,7 +1,7 @@
 """Sequences of visual frames, A B C D G, in which a rare U takes the place of D."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -130,7 +130,7 @@ def _session(
     )
 
 
-def _sequences(n: int, rare: float, generator: np.random.Generator) -> tuple[list[str], ...]:
+def _sequences(n: int, rare: float, generator: np.random.Generator) -> tuple[list[Any], ...]:
     """Sequences: names, conditions, positions, probabilities and blocks of their frames."""
     shown, condition, probability = [], [], []
     for angle, violated in zip(generator.choice(ORIENTATIONS, n), generator.random(n) < rare, strict=True):
@@ -143,7 +143,7 @@ def _sequences(n: int, rare: float, generator: np.random.Generator) -> tuple[lis
     return shown, condition, list(range(len(FRAMES))) * n, probability, ["sequences"] * len(shown)
 
 
-def _random_order(n: int, generator: np.random.Generator) -> tuple[list[str], ...]:
+def _random_order(n: int, generator: np.random.Generator) -> tuple[list[Any], ...]:
     """As many frames A to D as sequences have, every one at random."""
     letters = generator.choice(list(FRAMES[:4]), n * len(FRAMES))
     angles = generator.choice(ORIENTATIONS, n * len(FRAMES))
