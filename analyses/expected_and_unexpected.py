@@ -213,7 +213,7 @@ def draw_pairs(measured: xr.Dataset, plasticity: str) -> figures.Drawing:
         if name.startswith("fraction"):
             ax.set_xlim(-0.03, 1.03)
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, measured)
+    figures.group_legend(figure, styles)
     shuffled = [float(last[f"fraction_{tail}_shuffled"].sel(variable="somatic").mean()) for tail in ("above", "below")]
     gains = [float(last[name].sel(variable="somatic").mean()) for name in OF_ALL]
     caption = (

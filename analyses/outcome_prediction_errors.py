@@ -22,7 +22,8 @@ OUTCOMES = {
     "reward_75": 0.25,
     "reward_50": 0.5,
     "reward_25": 0.75,
-    "surprising_reward": 1.0,
+    # out of the pause, where one trial in ten begins with a reward
+    "surprising_reward": 0.9,
 }
 VARIABLES = {
     "fraction_of_reward_prediction_errors": ("Units: reward prediction error", "fraction"),

@@ -102,6 +102,14 @@ def test_conditions_of_other_measures_add_no_state_of_plasticity():
     assert against["simulated"].iloc[0] == pytest.approx(0.1, abs=0.02)
 
 
+def test_measures_of_sessions_are_judged_in_the_first_and_last_session():
+    sessions = table(0.1, 0.4).rename(columns={"step": "session_a"}).assign(step=np.nan)
+    card = ordering_scorecard(sessions, orderings())
+    assert card["verdict"].tolist() == ["inside"] and card["simulated"].iloc[0] == pytest.approx(0.3, abs=0.02)
+    grown = ordering_scorecard(sessions, orderings(step="last", against_layer="", against_step="first"))
+    assert grown["simulated"].iloc[0] == pytest.approx(0.8, abs=0.02)
+
+
 def test_what_is_not_there_is_not_judged():
     for frame, order, words in (
         (table(0.1, 0.2), orderings(measure="other"), "no measure 'other'"),

@@ -36,6 +36,9 @@ def ordering_scorecard(table: pd.DataFrame, orderings: pd.DataFrame) -> pd.DataF
         includes 0. States of plasticity are judged apart.
     """
     text = table.assign(**table[["variable", "condition", "layer", "group"]].astype(object).fillna("").astype(str))
+    if "session_a" in text:
+        # measures of sessions have no steps; what is meant by first and last is the same
+        text = text.assign(step=text["step"].fillna(text["session_a"]))
     rows: list[dict[str, Any]] = []
     for record in orderings.to_dict("records"):
         entry = {str(key): value for key, value in record.items()}
