@@ -57,8 +57,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     table = figures.recorded.curves_named(recording)
     if not table:
         raise NeurofaError(
-            "mechanism_scorecard needs recorded curves of as many stimuli as were simulated; name them in the "
-            'protocol, for example references.tables = ["ca1_linear_track_curves"]'
+            "mechanism_scorecard holds simulated animals against recorded curves of as many stimuli, and none are "
+            'named here; simulate a protocol with, for example, references.tables = ["ca1_linear_track_curves"]'
         )
     curves = references.load_curves(table)
     curves = curves[curves["animal"] == curves["animal"].iloc[0]]
