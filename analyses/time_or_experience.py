@@ -38,7 +38,7 @@ OF_FITS = {
     "change_per_day": ("change per day at equal visits", "1 / day"),
     "change_per_day_lower": ("its lower bound", "1 / day"),
     "change_per_day_upper": ("its upper bound", "1 / day"),
-    "change_per_visit": ("change per visit at equal days", "1"),
+    "change_per_visit": ("change per stimulus shown (recorded: per trial) at equal days", "1"),
     "change_per_visit_lower": ("its lower bound", "1"),
     "change_per_visit_upper": ("its upper bound", "1"),
     "share_of_days": ("part of the variance that visits leave which days explain", "1"),
@@ -82,7 +82,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         coords=figures.group_coords(probe)
         | {name: numbers for name in ("session", "session_a", "session_b")}
         | {"variable": ["rate"], "animal": probe["animal"].values, "layer": layers}
-        | {"day": (("animal", "session"), days), "visits": (("animal", "session"), _visits(probe))}
+        | {"day": (("animal", "session"), days), "visits": (("animal", "session"), _visits(probe), _counted(probe))}
     )
     first = ("variable", "animal", "layer")
     for name, text in NAMES.items():
@@ -102,6 +102,13 @@ def _visits(probe: xr.Dataset) -> np.ndarray:
         return probe["experience"].transpose("animal", "session").values.astype(float)
     shown = (probe["duration"] > 0).any("stimulus").sum("repeat").transpose("animal", "session").values
     return np.where(np.isfinite(probe["day"].values), np.cumsum(shown, axis=1), np.nan)
+
+
+def _counted(probe: xr.Dataset) -> dict[str, str | int]:
+    """What visits are counted in, in words, and how many of these make one unit of it."""
+    if "experience" in probe.coords or "experience" in probe:
+        return {"units": "thousand stimuli shown", "scale": 1000}
+    return {"units": "trial", "scale": 1}
 
 
 def families(recording: xr.DataTree) -> dict[str, str]:
@@ -258,20 +265,17 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
     """Change against days (above) and against visits (below), with what the regressions say in the caption."""
     styles = figures.styles_of(measured)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 104, 2, len(CHANGES))
-    tables, kinds = [], {"day": "Lag (days)", "visits": "Lag (visits)"}
+    tables, kinds = [], {"day": "Lag (days)", "visits": f"Lag ({_plural(measured)})"}
     one_map = measured["switches_maps"] != 1
     for number, (kind, label) in enumerate(kinds.items()):
         times = measured[kind].transpose("animal", "session").values
-        lags = times[:, None, :] - times[:, :, None]
+        lags = (times[:, None, :] - times[:, :, None]) / measured[kind].attrs.get("scale", 1)
         for ax, (change, text) in zip(axes[number * len(CHANGES) :], NAMES.items(), strict=False):
             values = (
                 measured[change].where(one_map).assign_coords(lag_days=(("animal", "session_a", "session_b"), lags))
             )
             figures.decay_curve(values, ax=ax, styles=styles)
             ax.set_xlabel(label)
-            if kind == "visits":
-                # numbers of visits are long
-                ax.locator_params(axis="x", nbins=4)
             ax.set_ylabel("- log correlation")
             ax.set_title(text.capitalize() if number == 0 else "")
             tables.append(figures.lag_table(values).assign(measure=change, against=kind))
@@ -285,12 +289,18 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
         words.append(f"{labels[family]}: {'; '.join(told)}")
     caption = (
         "Change of the code (-log of correlations, corrected for noise where there are repeats) against the days and "
-        "the visits between two sessions. What is a matter of days alone lies on one line above, what is a matter of "
-        "visits on one line below. "
+        f"the visits, in {_plural(measured)}, between two sessions. What is a matter of days alone lies on one line "
+        "above, what is a matter of visits on one line below. "
         f"Regression on both (groups that differ in their schedule only, together): {'. '.join(words)}."
         f"{figures.caption_of_switching(measured)} {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
+
+
+def _plural(measured: xr.Dataset) -> str:
+    """What visits are counted in, of several."""
+    units = str(measured["visits"].attrs["units"])
+    return units if units.endswith("shown") else f"{units}s"
 
 
 def _verdict(fit: xr.Dataset) -> str:
@@ -302,8 +312,9 @@ def _verdict(fit: xr.Dataset) -> str:
             f"cannot be told ({f'days and visits correlate by {alike:.2f}' if np.isfinite(alike) else 'too few pairs'})"
         )
     numbers = []
-    for what, unit in (("day", "day"), ("visit", "visit")):
-        low, mean, high = (float(fit[f"change_per_{what}{end}"]) for end in ("_lower", "", "_upper"))
+    visits = fit["visits"].attrs
+    for what, unit, number in (("day", "day", 1), ("visit", visits["units"], visits["scale"])):
+        low, mean, high = (number * float(fit[f"change_per_{what}{end}"]) for end in ("_lower", "", "_upper"))
         numbers.append(f"{mean:.3g} per {unit} ({low:.3g} to {high:.3g})")
     mainly = str(fit["prevails"].item())
     more = f", mainly {mainly}" if told == "both" and mainly != "cannot be told" else ""

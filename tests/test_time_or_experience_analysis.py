@@ -74,7 +74,12 @@ def test_a_walk_per_day_and_a_walk_per_update_are_told_apart(walks, family, trut
 def test_groups_that_differ_in_their_schedule_only_are_fitted_together(walks):
     folder, dataset = walks
     assert set(dataset["family"].values) == {"days_few", "updates_few"}
-    assert "Regression on both" in (folder / "figures" / f"{NAME}.txt").read_text()
+    caption = (folder / "figures" / f"{NAME}.txt").read_text()
+    assert "Regression on both" in caption and "per thousand stimuli shown (" in caption
+    drawing = find_analysis(NAME).plot(dataset)[NAME]
+    furthest = float(dataset["visits"].max() - dataset["visits"].min()) / 1000
+    below = [ax for ax in drawing.figure.axes if ax.get_xlabel() == "Lag (thousand stimuli shown)"]
+    assert len(below) == 3 and below[0].get_xlim()[1] < 1.2 * furthest
     assert {"share_of_days", "order_agreement"} <= set(tidy({NAME: dataset})["measure"])
 
 
