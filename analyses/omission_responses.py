@@ -202,7 +202,7 @@ def draw_courses(measured: xr.Dataset, condition: str) -> figures.Drawing:
         columns = {"group": groups, "animal": last["animal"].values, "mean": last[name].values}
         tables.append(pd.DataFrame(columns).assign(measure=name))
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, measured)
+    figures.group_legend(figure, styles)
     told = last["fraction_with_latency"].groupby("group").mean()
     shares = ", ".join(f"{styles[str(one['group'].values)].label} {float(one):.2f}" for one in told)
     caption = (
