@@ -1,12 +1,15 @@
 """What is fed back, held against predictive coding and backpropagation in the same networks, nothing being learned."""
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from neurofa.cohort import Cohort
-from neurofa.measures.prediction_error.equilibrium import Inference, relax
+from neurofa.measures.prediction_error.equilibrium import Inference
 from neurofa.measures.prediction_error.feedback import feedback_against_prediction_error, mean_cosine
+from neurofa.measures.prediction_error.kinks import relax_exactly
 from neurofa.networks import Activity, Network
 from neurofa.rules.names import PATHWAYS, Choices
 from neurofa.rules.predictive_coding import predicting_layers
@@ -41,11 +44,17 @@ def feedback_agreement(
     -------
     dict of str to (dims, array)
         The variables of `neurofa.recording.FEEDBACK_AGREEMENT` on (animal, layer), with the prefix
-        ``learning_``; NaN in animals whose inference did not converge.
+        ``learning_``; NaN in animals whose inference did not converge, which a warning tells.
     """
     choices = cohort.protocol.rule.choices()
     how = Inference(choices.inference.precisions, tolerance=TOLERANCE)
-    found = relax(predicting_layers(network), activity.rates[0], cohort.report_targets(), how)
+    found = relax_exactly(predicting_layers(network), activity.rates[0], cohort.report_targets(), how)
+    if not bool(found.converged.all()):
+        warnings.warn(
+            f"the equilibrium of predictive coding was not found in {int((~found.converged).sum())} of "
+            f"{len(found.converged)} animals; their agreement with it is NaN",
+            stacklevel=2,
+        )
     errors = [
         _numpy(torch.where(found.converged.reshape(-1, 1, 1), precision * error, torch.nan))
         for precision, error in zip(how.of_layers(len(network.layers)), found.errors, strict=True)

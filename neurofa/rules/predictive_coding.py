@@ -16,6 +16,7 @@ from neurofa.measures.prediction_error.equilibrium import (
     relax,
     relax_fixed_prediction,
 )
+from neurofa.measures.prediction_error.kinks import Pieces
 from neurofa.networks import Activity, Layer, Network, propagate, respond
 from neurofa.networks.feedforward import DERIVATIVES, scaled_by_gains
 from neurofa.rules.pathways import Reached
@@ -61,6 +62,27 @@ class NetworkLayer:
             return output, torch.ones_like(output)
         given, value, rate = respond(self.layer, drive, self.activation)
         return rate, scaled_by_gains(self.layer, DERIVATIVES[self.activation](given, value))
+
+    def pieces(self) -> Pieces | None:
+        """
+        Weights, offset and gain of a layer that is piecewise linear.
+
+        Returns
+        -------
+        Pieces or None
+            None for other activations, a softmax, lateral weights and synapses of each stimulus's own.
+        """
+        layer, weights = self.layer, self.layer.weights
+        if self.activation not in ("relu", "identity", "output") or layer.lateral is not None or self.private:
+            return None
+        offset = torch.zeros_like(weights[:, :, 0]) if layer.bias is None else layer.bias
+        if self.activation == "output":
+            return Pieces(weights, offset, torch.ones_like(offset), False)
+        nothing = torch.zeros_like(offset).unsqueeze(1)
+        # without any drive the argument is what threshold and excitability add
+        offset = offset + respond(layer, nothing, "identity")[0].squeeze(1)
+        gain = scaled_by_gains(layer, torch.ones_like(nothing)).squeeze(1)
+        return Pieces(weights, offset, gain, self.activation == "relu")
 
     def send_down(self, error: Tensor) -> Tensor:
         """

@@ -11,6 +11,7 @@ from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import Bools, Floats
 from neurofa.measures.prediction_error.equilibrium import Inference, relax
+from neurofa.measures.prediction_error.kinks import Pieces, relax_exactly
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,7 +94,8 @@ def predictive_coding_errors(
         for matrix, offset, kind in zip(matrices, offsets, kinds, strict=True)
     ]
     how = inference or Inference(tolerance=1e-10, max_steps=100_000)
-    found = relax(layers, torch.from_numpy(shown), torch.from_numpy(wanted), how)
+    find = relax_exactly if activation == "relu" else relax
+    found = find(layers, torch.from_numpy(shown), torch.from_numpy(wanted), how)
     return PredictiveCodingErrors(
         [one.numpy() for one in found.errors],
         [one.numpy() for one in found.rates],
@@ -175,6 +177,12 @@ class _ArrayLayer:
             value = given.tanh()
             return value, 1 - value * value
         return (given.relu(), (given > 0).to(given.dtype)) if self.activation == "relu" else (given, given * 0 + 1)
+
+    def pieces(self) -> Pieces | None:
+        """See `neurofa.measures.prediction_error.kinks.PiecewiseLinearLayer`."""
+        if self.activation == "tanh":
+            return None
+        return Pieces(self.weights, self.bias, self.bias * 0 + 1, self.activation == "relu")
 
     def send_down(self, error: "Tensor") -> "Tensor":
         """See `PredictingLayer`."""
