@@ -26,6 +26,13 @@ PANELS = {
     "fraction_unexpected_above_expected": ("Units above, fraction", TAIL),
     "fraction_unexpected_below_expected": ("Units below, fraction", TAIL),
 }
+#: of the monitor predictive_coding: cosine of feedback to its errors, of random feedback (and its sd), of exact BP
+AGREEMENT = (
+    "feedback_pc_cosine",
+    "feedback_pc_cosine_null",
+    "feedback_pc_cosine_null_sd",
+    "feedback_pc_cosine_ceiling",
+)
 NAMES = (*PANELS, "relative_response_to_expected_events", "unexpected_event_index_magnitude_corrected")
 
 
@@ -47,7 +54,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         and with its small-sample bias corrected, and fractions of units that pass its permutation test on either side
         (2.5 % each by chance). On (animal, variable, layer, condition, session_a, session_b):
         `unexpected_event_index_correlation`, of the indices
-        of units in two sessions. Gaps: NaN where an animal has no such session.
+        of units in two sessions. With the monitor predictive_coding, on (animal, layer, step): its cosines, see
+        `AGREEMENT`. Gaps: NaN where an animal has no such session.
 
     Raises
     ------
@@ -88,6 +96,11 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     for name, (label, _) in PANELS.items():
         measured[name].attrs = {"long_name": label.replace("\n", " "), "units": "1"}
     measured["unexpected_event_index_correlation"].attrs = {"long_name": "Correlation of indices", "units": "1"}
+    if "learning" in recording.children and "feedback_pc_cosine" in recording["learning"].data_vars:
+        course = measures.courses_of_learning(recording, ("predictive_coding",))
+        for name in AGREEMENT:
+            measured[name] = (("animal", "layer", "step"), course[name].transpose("animal", "layer", "step").values)
+            measured[name].attrs = {"long_name": recording["learning"][name].attrs["long_name"], "units": "1"}
     return measured.assign_coords(figures.group_coords(events))
 
 
@@ -160,10 +173,62 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
     dict of str to neurofa.figures.Drawing
         One figure per state of plasticity.
     """
-    return {
+    drawings = {
         f"surprise_{str(condition).replace(' ', '_')}": draw_state(measured.sel(condition=condition))
         for condition in measured["condition"].values
     }
+    if AGREEMENT[0] in measured:
+        drawings["surprise_predictive_coding"] = draw_agreement(measured)
+    return drawings
+
+
+def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
+    """Cosine of teaching signals to the errors of predictive coding over sessions, top layer first."""
+    styles = figures.styles_of(measured)
+    layers = [str(layer) for layer in measured["layer"].values][::-1]
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 74, 1, len(layers))
+    tables = []
+    for ax, layer in zip(axes, layers, strict=True):
+        own = measured.sel(layer=layer)
+        null, spread, ceiling = (own[name].mean("animal").values for name in AGREEMENT[1:])
+        steps = own["step"].values
+        ax.fill_between(steps, null - 2 * spread, null + 2 * spread, color="0.85", linewidth=0, zorder=0)
+        ax.plot(steps, ceiling, color="0.3", linestyle="--", linewidth=0.9, zorder=1)
+        figures.course_over_steps(own[AGREEMENT[0]], ax=ax, styles=styles)
+        ax.set(
+            xlabel="Session",
+            ylabel="Cosine to predictive coding" if layer == layers[0] else "",
+            ylim=(-0.3, 1.04),
+            xticks=steps,
+        )
+        ax.set_title(layer.replace("hidden_", "Hidden layer "))
+        tables += [figures.step_table(own[name]).assign(measure=name, layer=layer) for name in AGREEMENT]
+    figures.panel_letters(axes if len(axes) > 1 else [])
+    figures.group_legend(figure, styles, measured)
+    caption = (
+        "Cosine between teaching signals and the errors of predictive coding at equilibrium (same weights, events and "
+        "targets), mean over events, then mean and 95 % interval (Student t) over animals. Grey band: fresh random "
+        "feedback, mean plus and minus two standard deviations over draws. Dashed: exact backpropagation. "
+        f"{layers[0].replace('hidden_', 'Hidden layer ')}, change from the first session to the last: "
+        f"{_change_text(measured, layers[0])}. "
+    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
+
+
+def _change_text(measured: xr.Dataset, layer: str) -> str:
+    """Cosines of every group in the first and last session, and the change within animals with its interval."""
+    labels = {group: look.label or group for group, look in figures.styles_of(measured).items()}
+    groups = measured["group"].values.astype(str)
+    values = measured[AGREEMENT[0]].sel(layer=layer).transpose("animal", "step").values
+    texts = []
+    for group in dict.fromkeys(groups.tolist()):
+        ends = values[groups == group][:, [0, -1]]
+        over = measures.mean_and_interval(np.column_stack([ends, ends[:, 1] - ends[:, 0]]))
+        change = f"{over.mean[2]:+.2f}"
+        if np.isfinite(over.low[2]):
+            change += f" ({over.low[2]:+.2f} to {over.high[2]:+.2f})"
+        texts.append(f"{labels[group]} {over.mean[0]:.2f} to {over.mean[1]:.2f}, {change}")
+    return "; ".join(texts)
 
 
 def draw_state(measured: xr.Dataset) -> figures.Drawing:

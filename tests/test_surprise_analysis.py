@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from neurofa import measures
 from neurofa.analysis import find_analysis
 from neurofa.errors import ConfigError, RecordingError
 from neurofa.stimuli.sequence_violation import BLOCKS, CONDITIONS, sequence_violation
@@ -95,3 +97,20 @@ def test_a_recording_without_unexpected_events_is_refused_with_what_is_missing(a
     units = {name: np.ones((1, 1, 8, 2)) for name in ("rate", "somatic", "feedback", "baseline")}
     with pytest.raises(RecordingError, match="needs the control condition 'unexpected'"):
         analysis.measure(events_recording(shown, shown, units, names=("expected", "unexpected")))
+
+
+def test_agreement_with_predictive_coding_is_drawn_where_it_was_recorded_with_its_change(analysis):
+    recording = planted(2.0, keep=True)
+    course = np.broadcast_to(np.array([0.5, 0.4, 0.3]), (3, 3))[..., None] + np.array([-0.1, 0.0, 0.1])[:, None, None]
+    names = measures.MONITORS["predictive_coding"]
+    learning = xr.Dataset(
+        {name: (("animal", "session", "layer"), course * (name == "feedback_pc_cosine")) for name in names},
+        coords={"layer": ["hidden_1"]},
+    )
+    for name in names:
+        learning[name].attrs["long_name"] = name
+    recording["learning"] = xr.DataTree(learning)
+    measured = analysis.measure(recording)
+    drawing = analysis.plot(measured)["surprise_predictive_coding"]
+    np.testing.assert_allclose(measured["feedback_pc_cosine"].isel(layer=0), course[..., 0])
+    assert "a 0.50 to 0.30, -0.20 (-0.20 to -0.20)" in drawing.caption
