@@ -25,7 +25,7 @@ def weight_decay(
     Let the weights of the hidden layers decay: W <- W (1 - rate)^days.
 
     Alone it predicts a loss of the code that learning repairs; with walking feedback it lets the code turn. What is not
-    rehearsed for long is lost altogether, which `decay_to_birth` avoids.
+    rehearsed for long is lost altogether, which `decay_to_birth` avoids. No publication is followed.
 
     Parameters
     ----------
@@ -51,6 +51,9 @@ def readout_decay(
 ) -> None:
     """
     Let the weights of the readout decay: W <- W (1 - rate)^days.
+
+    Alone it predicts weaker reports after gaps, and a hidden code that stays; with walking feedback it lets the readout
+    follow the units that carry the target now. No publication is followed.
 
     Parameters
     ----------
@@ -80,7 +83,8 @@ def decay_to_birth(
 
     Alone it predicts no drift at all once learning has become stationary: what is forgotten is learned again, in the
     same units, since the feedback is the same. With walking feedback it lets the code turn like `weight_decay`, but
-    around a part that each unit keeps for life, and after a long gap a code of innate tuning is left.
+    around a part that each unit keeps for life, and after a long gap a code of innate tuning is left. No publication
+    is followed.
 
     Parameters
     ----------
