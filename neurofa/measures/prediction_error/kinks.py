@@ -49,7 +49,11 @@ class PiecewiseLinearLayer(PredictingLayer, Protocol):
 
 
 def relax_exactly(
-    layers: Sequence[PredictingLayer], stimuli: "Tensor", target: "Tensor", inference: Inference
+    layers: Sequence[PredictingLayer],
+    stimuli: "Tensor",
+    target: "Tensor",
+    inference: Inference,
+    descent: int = DESCENT,
 ) -> Equilibrium:
     """
     Descend the energy for some steps, then go to the equilibrium itself.
@@ -62,9 +66,11 @@ def relax_exactly(
     stimuli, target : torch.Tensor
         (animal, trial, input) and (animal, trial, output).
     inference : Inference
-        Precisions, step, tolerance. The first 300 steps are descent from the forward pass, as in `relax`; where these
+        Precisions, step, tolerance. The first steps are descent from the forward pass, as in `relax`; where these
         do not converge the linear systems follow. Animals in which the tolerance is not met in this way are given to
         `relax` with all its steps, and ``converged`` tells what came of it.
+    descent : int, optional
+        How many first steps.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def relax_exactly(
     """
     if not _all_piecewise(layers):
         return relax(layers, stimuli, target, inference)
-    descended = relax(layers, stimuli, target, inference._replace(max_steps=min(DESCENT, inference.max_steps)))
+    descended = relax(layers, stimuli, target, inference._replace(max_steps=min(descent, inference.max_steps)))
     if bool(descended.converged.all()):
         return descended
     found = _finish(layers, stimuli, target, inference, descended)
