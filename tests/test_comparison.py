@@ -230,6 +230,7 @@ def test_published_statistics_of_equal_definition_area_and_lag_get_a_verdict():
         ({"species": "rat"}, {"area": "CA1", "species": "mouse"}, "species differs: rat"),
         ({"definition": "rechavi_maps"}, {"area": "CA1", "species": "mouse"}, "novel on day 1"),
         ({"measure": "fingerprint_auc"}, {"area": "CA1", "species": "mouse"}, "no measure of this package computes it"),
+        ({"measure": "recurrence_of_place_cells"}, {"area": "CA1", "species": "mouse"}, "see recurrence_of_tuned_units"),
         ({"measure": "cross_day_decoding_accuracy", "definition": "correlation_decoder_of_passes"},
          {"area": "CA1", "species": "mouse"}, "the run has no measure"),
         ({"lower": NAN, "upper": NAN, "interval_kind": "none"}, {"area": "CA1", "species": "mouse"}, "no interval"),

@@ -224,6 +224,11 @@ def test_nothing_in_common_is_nan_without_a_warning() -> None:
     assert np.isnan(measures.overlap_of_detected_cells(np.zeros((2, 8), dtype=bool))).all()
 
 
+@pytest.mark.parametrize("name", MATRICES)
+def test_no_session_gives_no_pair(name: str) -> None:
+    assert getattr(measures, name)(np.empty((0, 10, 40))).shape == (0, 0)
+
+
 def test_large_offsets_do_not_cancel_digits() -> None:
     maps = np.random.default_rng(12).random((3, 6, 40))
     for name, measure in MATRICES.items():

@@ -40,6 +40,12 @@ MEASURED_DEFINITIONS = {
     "fraction_always_in_top_50_percent": "importance_for_a_ridge_decoder",
 }
 
+#: published statistic to the measure of this package that comes nearest, by another definition
+NEAREST_MEASURES = {
+    "recurrence_of_place_cells": "recurrence_of_tuned_units",
+    "overlap_of_place_cells": "recurrence_of_tuned_units",
+}
+
 #: measures whose points are counted, where a recorded run is the reference: those of the curves that ship
 CURVE_MEASURES = (
     "split_half_population_vector_correlation",

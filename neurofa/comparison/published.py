@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import references
-from neurofa.comparison.definitions import MEASURED_DEFINITIONS
+from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NEAREST_MEASURES
 from neurofa.comparison.verdicts import ALL_GROUPS, as_scorecard, blank_row, curves_by_lag, judged
 
 
@@ -95,7 +95,9 @@ def _not_comparable_published(
         elif stated != theirs:
             reasons.append(f"{name} differs: {theirs}")
     ours = MEASURED_DEFINITIONS.get(str(entry.measure))
-    if ours is None:
+    if ours is None and str(entry.measure) in NEAREST_MEASURES:
+        reasons.append(f"definition differs: {entry.statistic}; see {NEAREST_MEASURES[str(entry.measure)]}")
+    elif ours is None:
         reasons.append(f"no measure of this package computes it: {entry.statistic}")
     elif ours != entry.definition:
         reasons.append(f"other definition: {descriptions.get(str(entry.definition), entry.definition)}")

@@ -183,7 +183,7 @@ def representational_similarity_correlation(maps: ArrayLike, other: ArrayLike | 
     Deitch et al. 2021, Current Biology 31:4327, doi 10.1016/j.cub.2021.07.062.
     """
     first, second = mask_pair(maps, other)
-    if all(one.units.all() and one.stimuli.all() for one in (first, second)):
+    if all(len(one.units) and one.units.all() and one.stimuli.all() for one in (first, second)):
         alike = _similarities(first, second.units[:1])[:, 0]
         likewise = alike if second is first else _similarities(second, first.units[:1])[:, 0]
         if np.isfinite(alike).all() and np.isfinite(likewise).all():
