@@ -127,15 +127,15 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
     found["linear_decoding_error"] = decoders.error / guess
     whole = {name: _placed(np.asarray(each), maps.session, probe.sizes["session"]) for name, each in found.items()}
     adapting = measures.adapting_readout(scaled, targets, maps.day, rng, N_NULL)
-    level, importance = _mean(guess), measures.decoder_importance(scaled, targets)
+    level, importance = measures.mean_of_finite(guess), measures.decoder_importance(scaled, targets)
     numbers = (
-        _mean(np.diag(decoders.error)) / level,
-        _mean(decoders.error_concatenated) / level,
+        measures.mean_of_finite(np.diag(decoders.error)) / level,
+        measures.mean_of_finite(decoders.error_concatenated) / level,
         measures.constrained_decoders(scaled, targets).weight_change_needed,
         adapting.weight_change_needed_per_day,
-        _mean(adapting.weight_change_needed_per_day_null),
+        measures.mean_of_finite(adapting.weight_change_needed_per_day_null),
         _least(adapting.error) / level,
-        _mean(adapting.error_null) / level,
+        measures.mean_of_finite(adapting.error_null) / level,
         float(decoders.n_units),
         *(number for part in (0.1, 0.5) for number in measures.always_important(importance, part)[:2]),
     )
@@ -163,12 +163,6 @@ def _means(responses: np.ndarray) -> np.ndarray:
     shown = np.isfinite(responses)
     count = shown.sum(axis=2)
     return np.where(count > 0, np.where(shown, responses, 0.0).sum(axis=2) / np.maximum(count, 1), np.nan)
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of what is finite; NaN where nothing is."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else float("nan")
 
 
 def _least(values: np.ndarray) -> float:

@@ -84,15 +84,15 @@ def _of_units(values: np.ndarray, own: measures.SessionEvents, kind: str) -> lis
     first = _by_grating(values, own, "first", gratings)
     parts = measures.suppression_and_enhancement(by)
     found = [
-        _mean(measures.expectation_suppression(by).contrast),
-        _mean(parts.prediction_suppression),
-        _mean(parts.surprise_enhancement),
-        _mean(measures.dampening_slope(by, first)),
+        measures.mean_of_finite(measures.expectation_suppression(by).contrast),
+        measures.mean_of_finite(parts.prediction_suppression),
+        measures.mean_of_finite(parts.surprise_enhancement),
+        measures.mean_of_finite(measures.dampening_slope(by, first)),
     ]
     if kind != "repetition":
         return [*found, *[float("nan")] * len(OF_REPETITIONS)]
     likely, unlikely = (
-        _mean(measures.repetition_suppression({"first": first, "repeated": by[how]}))
+        measures.mean_of_finite(measures.repetition_suppression({"first": first, "repeated": by[how]}))
         for how in ("expected", "unexpected")
     )
     return [*found, (likely + unlikely) / 2, likely - unlikely]
@@ -106,11 +106,6 @@ def _by_grating(values: np.ndarray, own: measures.SessionEvents, condition: str,
         if chosen.any():
             found[number] = values[chosen].mean(axis=0)
     return found
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of what is there."""
-    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:

@@ -128,7 +128,7 @@ def _of_pair(
                 drive = own.units["rate"][chosen][:, own.layer == layer].mean(axis=1, keepdims=True)
                 told = measures.error_correlations(values[chosen], errors, drive)
                 for name, gain in zip(OF_ALL, (told.signed_gain, told.unsigned_gain), strict=True):
-                    found[list(VARIABLES).index(name), number, depth] = _mean(gain)
+                    found[list(VARIABLES).index(name), number, depth] = measures.mean_of_finite(gain)
                 continue
             rare, frequent = (
                 values[_some(np.flatnonzero(known & (own.condition == name)), MOST_EVENTS)] for name in pair
@@ -146,7 +146,7 @@ def _compared(rare: np.ndarray, frequent: np.ndarray, rng: np.random.Generator) 
     return [
         float(rare.mean()),
         float(frequent.mean()),
-        _mean(measures.d_prime(rare, frequent)),
+        measures.mean_of_finite(measures.d_prime(rare, frequent)),
         *(float((one <= TAIL).mean()) for one in tails),
     ]
 
@@ -155,11 +155,6 @@ def _some(places: np.ndarray, most: int) -> np.ndarray:
     """Not more than so many, evenly chosen."""
     chosen = np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)
     return np.asarray(places[np.unique(chosen)] if len(places) else places)
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of what is there."""
-    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:

@@ -145,7 +145,7 @@ def _of_units(events: dict[str, np.ndarray], rng: np.random.Generator) -> dict[s
                 _share_of(measures.classify_by_relative_change(means), "negative"),
                 # rates have no unit here: any response counts
                 _share_of(measures.classify_by_tolerance(responses, least=0.0), "negative"),
-                _mean(measures.signed_error_indices(responses).negative),
+                measures.mean_of_finite(measures.signed_error_indices(responses).negative),
             ),
             strict=True,
         )
@@ -168,11 +168,6 @@ def _share(chosen: np.ndarray, among: np.ndarray) -> float:
 def _share_of(classes: np.ndarray, name: str) -> float:
     """Fraction of a class."""
     return _share(classes == name, classes != "undefined")
-
-
-def _mean(values: np.ndarray) -> float:
-    """Mean of what is there."""
-    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:

@@ -316,6 +316,7 @@ from neurofa.measures.statistics import PairsByLag as PairsByLag
 from neurofa.measures.statistics import curves_of_animals as curves_of_animals
 from neurofa.measures.statistics import mean_and_interval as mean_and_interval
 from neurofa.measures.statistics import mean_by_lag as mean_by_lag
+from neurofa.measures.statistics import mean_of_finite as mean_of_finite
 from neurofa.measures.statistics import pairs_by_lag as pairs_by_lag
 from neurofa.measures.time_and_experience import TimeAndExperience as TimeAndExperience
 from neurofa.measures.time_and_experience import (

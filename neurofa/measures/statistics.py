@@ -79,6 +79,30 @@ def mean_and_interval(values: ArrayLike, axis: int = 0, level: float = 0.95) -> 
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
+def mean_of_finite(values: ArrayLike) -> float:
+    """
+    Mean of the values that are finite.
+
+    Parameters
+    ----------
+    values : array_like
+        Of any shape and unit.
+
+    Returns
+    -------
+    float
+        In the unit of the values; NaN, without a warning, where nothing is finite.
+
+    Examples
+    --------
+    >>> mean_of_finite([1.0, float("nan"), 3.0])
+    2.0
+    """
+    array = np.asarray(values, dtype=np.float64)
+    finite = array[np.isfinite(array)]
+    return float(finite.mean()) if finite.size else float("nan")
+
+
 class PairsByLag(NamedTuple):
     """
     One entry per pair of sessions.
