@@ -14,7 +14,7 @@ import torch
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.networks import forward
 from neurofa.rules.names import Choices
-from neurofa.spiking import equations, schedule
+from neurofa.spiking import equations, places, schedule
 from neurofa.spiking.calling import Compiled, spiking_network
 from neurofa.spiking.neurons import calibrate
 from neurofa.spiking.places import code_target, compiler
@@ -269,3 +269,18 @@ def test_nothing_is_learned_while_the_gate_is_shut(tmp_path, monkeypatch):
 
 def test_brian2_stays_out_of_this_process():
     assert "brian2" not in sys.modules
+
+
+def test_calls_hand_over_in_memory_where_there_is_room_and_nobody_chose_otherwise(monkeypatch, tmp_path):
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(places, "_IN_MEMORY", tmp_path)
+    monkeypatch.setattr(places, "_ROOM", 0)
+    assert places.exchange_folder() == str(tmp_path)
+    monkeypatch.setattr(places, "_ROOM", 2**80)
+    assert places.exchange_folder() is None
+    monkeypatch.setattr(places, "_ROOM", 0)
+    monkeypatch.setattr(places, "_IN_MEMORY", tmp_path / "absent")
+    assert places.exchange_folder() is None
+    monkeypatch.setattr(places, "_IN_MEMORY", tmp_path)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    assert places.exchange_folder() is None

@@ -32,6 +32,7 @@ from neurofa.spiking.places import (
     check_installed,
     code_target,
     compiler,
+    exchange_folder,
 )
 
 Arrays = dict[str, np.ndarray]
@@ -90,7 +91,7 @@ class SpikingNetwork(ABC):
                 raise ShapeError(f"'{name}' of the spiking network has values that are not finite numbers")
         if not 0 < n_bins <= self.architecture.n_bins:
             raise ShapeError(f"this spiking network runs for 1 to {self.architecture.n_bins} bins, got {n_bins}")
-        with tempfile.TemporaryDirectory(prefix="neurofa-spikes-") as folder:
+        with tempfile.TemporaryDirectory(prefix="neurofa-spikes-", dir=exchange_folder()) as folder:
             return self._call(given, seed, n_bins, Path(folder))
 
     def close(self) -> None:

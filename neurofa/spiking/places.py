@@ -12,6 +12,7 @@ from neurofa.errors import ConfigError
 ARCHITECTURE_FILE, MANIFEST_FILE, PROGRAM = "architecture.json", "manifest.json", "main"
 #: environment variables that a compiled network reads
 SECONDS, SEED = "NEUROFA_SECONDS", "NEUROFA_SEED"
+_IN_MEMORY, _ROOM = Path("/dev/shm"), 2**30  # bytes
 
 
 def check_installed() -> None:
@@ -105,3 +106,18 @@ def cache_folder(chosen: str = "") -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
     return base / "neurofa" / "spiking"
+
+
+def exchange_folder() -> str | None:
+    """
+    Where the arrays of single calls are handed over.
+
+    Returns
+    -------
+    str or None
+        A folder in memory, with room left, where the system has one: a call writes and reads a hundred small files.
+        Otherwise, or where ``TMPDIR`` is set, None: the usual place for temporary files.
+    """
+    if os.environ.get("TMPDIR") or not os.access(_IN_MEMORY, os.W_OK):
+        return None
+    return str(_IN_MEMORY) if shutil.disk_usage(_IN_MEMORY).free > _ROOM else None
