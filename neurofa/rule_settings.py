@@ -106,7 +106,7 @@ class RuleSettings(Settings):
     pathway: str = Field(
         "",
         description="layerwise, direct, readout, equilibrium, fixed_prediction, lateral, eligibility, through_time; "
-        "empty = by name",
+        "empty: by name",
     )
     feedback_weights: str = Field(
         "",
