@@ -110,8 +110,7 @@ class RuleSettings(Settings):
     )
     feedback_weights: str = Field(
         "",
-        description="transpose, fixed, noisy, network, walking, sign, learned, informative; none, with lateral alone; "
-        "empty = as the name says",
+        description="transpose, fixed, noisy, network, walking, sign, learned, informative, none; empty: by name",
     )
     slope: str = Field("", description="derivative (of the activation) or one; empty = as the name says")
     sign_magnitudes: str = Field("", description="of sign: unit, batch or fixed; empty = as the name says")
