@@ -52,7 +52,11 @@ def _table(values: Mapping[str, Any], comments: Mapping[str, str]) -> Table:
     plain = [number for number, value in enumerate(values.values()) if not isinstance(value, Mapping)]
     for number, (key, value) in enumerate(values.items()):
         if isinstance(value, Mapping) and plain and number < plain[-1]:
-            table.add(key, _inline(value))
+            line = _inline(value)
+            said = "; ".join(f"{name}: {comments[f'{key}.{name}']}" for name in value if comments.get(f"{key}.{name}"))
+            if said:
+                line.comment(said)
+            table.add(key, line)
         elif isinstance(value, Mapping):
             table.add(key, _table(value, {name: comments.get(f"{key}.{name}", "") for name in value}))
         else:
