@@ -141,10 +141,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         probe.sizes["animal"],
         map_size=probe["rate"].isel(animal=0).size,
     )
-    numbers = probe["session"].values if "session" in probe.coords else np.arange(probe.sizes["session"])
     measured = xr.Dataset(
         coords=figures.group_coords(probe)
-        | {name: numbers for name in ("session", "session_a", "session_b")}
+        | figures.session_coords(probe)
         | {"variable": ["rate"], "animal": probe["animal"].values, "layer": layers}
         | {"condition": [f"component {number + 1}" for number in range(N_COMPONENTS)]}
         | {"day": (("animal", "session"), days)}

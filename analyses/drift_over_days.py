@@ -105,8 +105,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
 def _coords(probe: xr.Dataset, variables: list[str], layers: list[str]) -> dict[str, object]:
     """Coordinates of what is measured."""
-    numbers = probe["session"].values if "session" in probe.coords else np.arange(probe.sizes["session"])
-    of_sessions = {name: numbers for name in ("session", "session_a", "session_b")}
+    of_sessions = figures.session_coords(probe)
     named = {"variable": variables, "animal": probe["animal"].values, "layer": layers}
     return figures.group_coords(probe) | named | of_sessions | {"day": (("animal", "session"), probe["day"].values)}
 

@@ -27,7 +27,7 @@ from neurofa.figures.drawing import (
     style,
 )
 from neurofa.figures.heatmaps import session_matrix, tuning_across_days
-from neurofa.figures.palette import PALETTE, GroupStyle, group_coords, marker_of, paler, styles_of
+from neurofa.figures.palette import PALETTE, GroupStyle, group_coords, marker_of, paler, session_coords, styles_of
 from neurofa.figures.palette import group_styles as group_styles
 from neurofa.figures.panels import day_labels, group_legend, parts_of, session_matrices, shared_colourbar
 from neurofa.figures.tables import caption_of_groups, caption_of_switching, day_table, lag_table, sizes_text, with_lags
@@ -69,6 +69,7 @@ __all__ = [
     "performance_over_days",
     "recorded",
     "save",
+    "session_coords",
     "session_matrices",
     "session_matrix",
     "shared_colourbar",

@@ -150,6 +150,24 @@ def group_coords(probe: xr.Dataset) -> dict[str, tuple[str, np.ndarray]]:
     return {name: ("animal", probe.coords[name].values.astype(str)) for name in names}
 
 
+def session_coords(probe: xr.Dataset) -> dict[str, np.ndarray]:
+    """
+    Name the sessions of measured results, and those of pairs of sessions, as a recording does.
+
+    Parameters
+    ----------
+    probe : xarray.Dataset
+        The group ``probe`` of a recording.
+
+    Returns
+    -------
+    dict
+        Coordinates session, session_a and session_b, counted from 0 where the recording does not name its sessions.
+    """
+    numbers = probe["session"].values if "session" in probe.coords else np.arange(probe.sizes["session"])
+    return {name: numbers for name in ("session", "session_a", "session_b")}
+
+
 def paler(colour: str, by: float = 0.4) -> str:
     """
     Mix a colour with white.
