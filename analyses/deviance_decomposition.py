@@ -47,12 +47,12 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, no deviants, or none of the controls.
     """
     events = measures.events_group(recording)
-    shown = {str(name) for name in np.unique(measures.session_events(events, 0, 0).condition)}
+    shown = measures.shown_conditions(events)
     controls = [name for name in CONTROLS if name in shown]
     measures.require_conditions(shown, ["deviant", "standard", *([] if controls else ["cascade"])], "i_pe")
     plasticity = measures.plasticities(events)
     conditions = [(control, on) for control in controls for on in plasticity]
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    layers = measures.event_layers(events)
     n_animals, n_sessions = events.sizes["animal"], events.sizes["session"]
     found = np.full((4, n_animals, len(SIGNALS), len(layers), len(conditions), n_sessions), np.nan)
     for animal in range(n_animals):

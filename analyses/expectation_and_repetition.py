@@ -50,35 +50,16 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     events = measures.events_group(recording)
     needed = ["first", *(f"{kind}_{how}" for kind in KINDS for how in ("expected", "unexpected", "neutral"))]
-    measures.require_conditions(measures.event_names(events, "condition"), needed, "expectation suppression")
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-    plasticity, n_sessions, n_animals = measures.plasticities(events), events.sizes["session"], events.sizes["animal"]
-    conditions = [(kind, on) for kind in KINDS for on in plasticity]
-    found = np.full((len(VARIABLES), len(SIGNALS), n_animals, len(layers), len(conditions), n_sessions), np.nan)
-    for animal, session, place in np.ndindex(n_animals, n_sessions, len(conditions)):
-        kind, on = conditions[place]
-        own = measures.session_events(events, animal, session, on)
-        for number, signal in enumerate(SIGNALS):
-            for depth, layer in enumerate(layers if own.condition.size else []):
-                values = own.units[signal][:, own.layer == layer]
-                found[:, number, animal, depth, place, session] = _of_units(values, own, kind)
-    coords = {
-        "variable": list(SIGNALS),
-        "animal": events["animal"].values,
-        "layer": layers,
-        "condition": [f"{kind}, plasticity {'on' if on else 'off'}" for kind, on in conditions],
-        "session": np.arange(n_sessions),
-        "day": (("animal", "session"), events["day"].values),
-    }
-    dims = ("variable", "animal", "layer", "condition", "session")
-    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, found, strict=True)}, coords)
-    for name, (long_name, units) in VARIABLES.items():
-        measured[name].attrs = {"long_name": long_name, "units": units}
+    measures.require_conditions(measures.shown_conditions(events), needed, "expectation suppression")
+    measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES, KINDS)
     return measured.assign_coords(figures.group_coords(events))
 
 
-def _of_units(values: np.ndarray, own: measures.SessionEvents, kind: str) -> list[float]:
+def _of_units(
+    own: measures.SessionEvents, signal: str, units: np.ndarray, kind: str, _: np.random.Generator
+) -> list[float]:
     """Every measure of one kind of pairs, in the order of `VARIABLES`."""
+    values = own.units[signal][:, units]
     gratings = sorted(set(own.identity[own.condition == "first"].tolist()))
     by = {how: _by_grating(values, own, f"{kind}_{how}", gratings) for how in ("expected", "unexpected", "neutral")}
     first = _by_grating(values, own, "first", gratings)

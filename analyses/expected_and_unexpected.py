@@ -50,7 +50,7 @@ VARIABLES = {
     "signed_error_gain": ("Explained by the signed error", "fraction"),
     "unsigned_error_gain": ("Explained by the unsigned error", "fraction"),
 }
-#: of `VARIABLES`, those of all events
+#: of `VARIABLES`, those of all events: the last
 OF_ALL = ("signed_error_gain", "unsigned_error_gain")
 
 
@@ -76,65 +76,32 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or of no pair both conditions.
     """
     events = measures.events_group(recording)
-    there = set(measures.event_names(events, "condition"))
-    pairs = {name: pair for name, pair in PAIRS.items() if set(pair) <= there}
+    shown = set(measures.shown_conditions(events))
+    pairs = [name for name, pair in PAIRS.items() if set(pair) <= shown]
     if not pairs:
-        measures.require_conditions(there, next(iter(PAIRS.values())), "the index of unexpected events")
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-    plasticity, n_sessions = measures.plasticities(events), events.sizes["session"]
-    conditions = [(name, on) for name in (*pairs, ALL) for on in plasticity]
-    shape = (len(VARIABLES), len(SIGNALS), len(layers), len(conditions), n_sessions)
-
-    def of_animal(animal: int) -> np.ndarray:
-        """Every measure of one animal."""
-        found = np.full(shape, np.nan)
-        for session in range(n_sessions):
-            for on in plasticity:
-                own = measures.session_events(events, animal, session, on)
-                rng = np.random.default_rng((animal, session))
-                for place, (name, state) in enumerate(conditions):
-                    if state is on and own.condition.size:
-                        found[..., place, session] = _of_pair(own, pairs.get(name), layers, rng)
-        return found
-
-    values = np.moveaxis(np.stack(measures.each_animal(of_animal, events.sizes["animal"])), 0, 2)
-    coords = {
-        "variable": list(SIGNALS),
-        "animal": events["animal"].values,
-        "layer": layers,
-        "condition": [f"{name}, plasticity {'on' if on else 'off'}" for name, on in conditions],
-        "session": np.arange(n_sessions),
-        "day": (("animal", "session"), events["day"].values),
-    }
-    dims = ("variable", "animal", "layer", "condition", "session")
-    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, values, strict=True)}, coords)
-    for name, (long_name, units) in VARIABLES.items():
-        measured[name].attrs = {"long_name": long_name, "units": units}
+        measures.require_conditions(shown, next(iter(PAIRS.values())), "the index of unexpected events")
+    measured = measures.measures_of_layers(events, _of_pair, SIGNALS, VARIABLES, (*pairs, ALL))
     return measured.assign_coords(figures.group_coords(events))
 
 
 def _of_pair(
-    own: measures.SessionEvents, pair: tuple[str, str] | None, layers: list[str], rng: np.random.Generator
+    own: measures.SessionEvents, signal: str, units: np.ndarray, name: str, rng: np.random.Generator
 ) -> np.ndarray:
-    """Every measure of one pair, or of all events, (measure, signal, layer)."""
-    found = np.full((len(VARIABLES), len(SIGNALS), len(layers)), np.nan)
+    """Every measure of one pair, or of all events, in the order of `VARIABLES`."""
+    found = np.full(len(VARIABLES), np.nan)
     known = np.isfinite(own.numbers["signed_error"])
-    for number, signal in enumerate(SIGNALS):
-        for depth, layer in enumerate(layers):
-            values = own.units[signal][:, own.layer == layer]
-            if pair is None:
-                chosen = _some(np.flatnonzero(known), MOST_OF_ALL)
-                errors = own.numbers["signed_error"][chosen]
-                drive = own.units["rate"][chosen][:, own.layer == layer].mean(axis=1, keepdims=True)
-                told = measures.error_correlations(values[chosen], errors, drive)
-                for name, gain in zip(OF_ALL, (told.signed_gain, told.unsigned_gain), strict=True):
-                    found[list(VARIABLES).index(name), number, depth] = measures.mean_of_finite(gain)
-                continue
-            rare, frequent = (
-                values[_some(np.flatnonzero(known & (own.condition == name)), MOST_EVENTS)] for name in pair
-            )
-            if min(len(rare), len(frequent)) >= 2:
-                found[: -len(OF_ALL), number, depth] = _compared(rare, frequent, rng)
+    values = own.units[signal][:, units]
+    if name == ALL:
+        chosen = measures.evenly_chosen(np.flatnonzero(known), MOST_OF_ALL)
+        drive = own.units["rate"][chosen][:, units].mean(axis=1, keepdims=True)
+        told = measures.error_correlations(values[chosen], own.numbers["signed_error"][chosen], drive)
+        found[-len(OF_ALL) :] = [measures.mean_of_finite(gain) for gain in (told.signed_gain, told.unsigned_gain)]
+        return found
+    rare, frequent = (
+        measures.evenly_chosen(values[known & (own.condition == condition)], MOST_EVENTS) for condition in PAIRS[name]
+    )
+    if min(len(rare), len(frequent)) >= 2:
+        found[: -len(OF_ALL)] = _compared(rare, frequent, rng)
     return found
 
 
@@ -149,12 +116,6 @@ def _compared(rare: np.ndarray, frequent: np.ndarray, rng: np.random.Generator) 
         measures.mean_of_finite(measures.d_prime(rare, frequent)),
         *(float((one <= TAIL).mean()) for one in tails),
     ]
-
-
-def _some(places: np.ndarray, most: int) -> np.ndarray:
-    """Not more than so many, evenly chosen."""
-    chosen = np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int)
-    return np.asarray(places[np.unique(chosen)] if len(places) else places)
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:

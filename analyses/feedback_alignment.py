@@ -134,7 +134,7 @@ def draw_angles(measured: xr.Dataset) -> figures.Drawing:
     for ax, (name, layer) in zip(axes, shown, strict=True):
         values = measured[name].sel(layer=layer)
         figures.course_over_steps(values, ax=ax, styles=styles)
-        ax.set_title(f"{_layer_name(layer)}:\n{TITLES[name]}")
+        ax.set_title(f"{figures.layer_name(layer)}:\n{TITLES[name]}")
         ax.set_ylabel("Angle (degrees)")
         tables.append(figures.step_table(values).assign(measure=name, layer=layer))
     figures.angle_axes(axes)
@@ -180,7 +180,7 @@ def draw_order(measured: xr.Dataset) -> figures.Drawing:
     for number, layer in enumerate(layers):
         angles = _angles_of(measured, layer)
         figures.path_of_groups(measured["accuracy"], angles, ax=axes[number], styles=styles)
-        axes[number].set_title(_layer_name(layer))
+        axes[number].set_title(figures.layer_name(layer))
         tables.append(figures.path_table(measured["accuracy"], angles).assign(layer=layer, panel="path"))
         rows = _half_steps(measured, layer)
         _draw_half_steps(axes[columns + number], rows, styles, measured["step"])
@@ -253,7 +253,7 @@ def _lead_text(measured: xr.Dataset, layers: list[str]) -> str:
             over = measures.mean_and_interval(lead[groups == group])
             if over.n > 1:
                 span = f"{_number(over.mean)} ({_number(over.low)} to {_number(over.high)})"
-                texts.append(f"{labels[group]}, {_layer_name(layer).lower()}: {span}, n = {int(over.n)}")
+                texts.append(f"{labels[group]}, {figures.layer_name(layer).lower()}: {span}, n = {int(over.n)}")
     left_out = f" Left out because the order is not known: {unknown} (animal, layer)." if unknown else ""
     if not texts:
         return "No group has two animals whose order is known." + left_out
@@ -264,8 +264,3 @@ def _lead_text(measured: xr.Dataset, layers: list[str]) -> str:
 def _number(value: np.ndarray) -> str:
     """Three digits, or all digits of a large number."""
     return f"{float(value):.3g}" if abs(value) < 1000 else f"{float(value):.0f}"
-
-
-def _layer_name(layer: str) -> str:
-    """For example "Hidden layer 1"."""
-    return str(layer).replace("hidden_", "Hidden layer ")

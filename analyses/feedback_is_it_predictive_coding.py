@@ -78,7 +78,7 @@ def draw_cosine(measured: xr.Dataset) -> figures.Drawing:
         own = measured.sel(layer=layer)
         _draw_null_and_ceiling(ax, own)
         figures.course_over_steps(own["feedback_pc_cosine"], ax=ax, styles=styles)
-        ax.set_title(_layer_name(layer))
+        ax.set_title(figures.layer_name(layer))
         ax.set_ylabel("Cosine to predictive coding" if layer == layers[0] else "")
         ax.set_ylim(min(-0.3, ax.get_ylim()[0]), 1.04)
         for name in ("feedback_pc_cosine", "feedback_pc_cosine_null", "feedback_pc_cosine_ceiling"):
@@ -116,7 +116,7 @@ def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured)
     caption = (
-        f"{_layer_name(top)}: cosine of feedback to exact backpropagation; share of the variance of the "
+        f"{figures.layer_name(top)}: cosine of feedback to exact backpropagation; share of the variance of the "
         "predictive-coding error that feedback explains with the gain that explains most, and this gain (below 0: "
         "feedback has the opposite sign); linear kernel alignment over stimuli; correlation over stimuli, mean over "
         "units; size of feedback relative to the error. Where groups coincide, the later one hides the earlier. "
@@ -148,9 +148,4 @@ def _numbers_text(measured: xr.Dataset, layer: str) -> str:
             for mean, low, high in zip(over.mean, over.low, over.high, strict=True)
         ]
         texts.append(f"{labels[group]} {ends[0]}, then {ends[1]}")
-    return f"{_layer_name(layer)}, first and last step, mean and 95 % interval (Student t): {'; '.join(texts)}. "
-
-
-def _layer_name(layer: str) -> str:
-    """For example "Hidden layer 1"."""
-    return layer.replace("hidden_", "Hidden layer ")
+    return f"{figures.layer_name(layer)}, first and last step, mean and 95 % interval (Student t): {'; '.join(texts)}. "

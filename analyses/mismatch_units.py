@@ -25,18 +25,17 @@ N_PERMUTATIONS, N_SHUFFLES = 199, 10
 MOST_EVENTS = 200
 #: level of each tail
 TAIL = 0.025
-UNITS = "fraction"
 VARIABLES = {
-    "fraction_negative_prediction_error": "Mismatch units",
-    "fraction_negative_prediction_error_chance": "Mismatch units, phases shuffled",
-    "fraction_positive_prediction_error": "Playback units",
-    "fraction_positive_prediction_error_chance": "Playback units, phases shuffled",
-    "fraction_unsigned_prediction_error": "Units that answer both",
-    "fraction_driven_by_playback_halts": "Of mismatch units, driven by playback halts",
-    "fraction_of_coupling_specific_units": "Mismatch units that playback halts do not drive",
-    "fraction_negative_by_relative_change": "Mismatch units, by relative change",
-    "fraction_negative_by_tolerance": "Mismatch units, by tolerance",
-    "mean_negative_error_index": "Index of negative prediction errors",
+    "fraction_negative_prediction_error": ("Mismatch units", "fraction"),
+    "fraction_negative_prediction_error_chance": ("Mismatch units, phases shuffled", "fraction"),
+    "fraction_positive_prediction_error": ("Playback units", "fraction"),
+    "fraction_positive_prediction_error_chance": ("Playback units, phases shuffled", "fraction"),
+    "fraction_unsigned_prediction_error": ("Units that answer both", "fraction"),
+    "fraction_driven_by_playback_halts": ("Of mismatch units, driven by playback halts", "fraction"),
+    "fraction_of_coupling_specific_units": ("Mismatch units that playback halts do not drive", "fraction"),
+    "fraction_negative_by_relative_change": ("Mismatch units, by relative change", "fraction"),
+    "fraction_negative_by_tolerance": ("Mismatch units, by tolerance", "fraction"),
+    "mean_negative_error_index": ("Index of negative prediction errors", "1"),
 }
 #: panels of the first figure: measure, title, id of the published fraction, its name
 PANELS = (
@@ -68,59 +67,21 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or a condition was not recorded.
     """
     events = measures.events_group(recording)
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-    plasticity, n_sessions = measures.plasticities(events), events.sizes["session"]
-    shape = (len(VARIABLES), len(SIGNALS), len(layers), len(plasticity), n_sessions)
-
-    def of_animal(animal: int) -> np.ndarray:
-        """Every measure of one animal."""
-        found = np.full(shape, np.nan)
-        for session in range(n_sessions):
-            for place, on in enumerate(plasticity):
-                own = measures.session_events(events, animal, session, on)
-                if own.condition.size:
-                    found[..., place, session] = _of_session(own, layers, np.random.default_rng((animal, session)))
-        return found
-
-    each = np.stack(measures.each_animal(of_animal, events.sizes["animal"]))
-    dims = ("variable", "animal", "layer", "condition", "session")
-    values = np.moveaxis(each, 0, 2)
-    coords = {
-        "variable": list(SIGNALS),
-        "animal": events["animal"].values,
-        "layer": layers,
-        "condition": [f"plasticity {'on' if on else 'off'}" for on in plasticity],
-        "session": np.arange(n_sessions),
-        "day": (("animal", "session"), events["day"].values),
-    }
-    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, values, strict=True)}, coords)
-    for name, title in VARIABLES.items():
-        measured[name].attrs = {"long_name": title, "units": "1" if "index" in name else UNITS}
+    shown = measures.shown_conditions(events)
+    measures.require_conditions(shown, (*PHASES, HALT), "the fraction of mismatch units")
+    measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES)
     return measured.assign_coords(figures.group_coords(events))
 
 
-def _of_session(own: measures.SessionEvents, layers: list[str], rng: np.random.Generator) -> np.ndarray:
-    """Every measure of one animal in one session, (measure, signal, layer)."""
-    measures.require_conditions(own.condition.tolist(), (*PHASES, HALT), "the fraction of mismatch units")
-    found = np.full((len(VARIABLES), len(SIGNALS), len(layers)), np.nan)
-    for number, signal in enumerate(SIGNALS):
-        values = own.units[signal]
-        there = np.isfinite(own.units["feedback"]).all(axis=1)
-        for depth, layer in enumerate(layers):
-            events = {
-                name: _some(values[there & (own.condition == name)][:, own.layer == layer]) for name in (*PHASES, HALT)
-            }
-            found[:, number, depth] = list(_of_units(events, rng).values())
-    return found
-
-
-def _some(events: np.ndarray) -> np.ndarray:
-    """Not more than `MOST_EVENTS`, evenly chosen."""
-    return events[np.unique(np.linspace(0, len(events) - 1, min(len(events), MOST_EVENTS)).round().astype(int))]
-
-
-def _of_units(events: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, float]:
-    """Every measure of some units by single events of every condition, (event, unit)."""
+def _of_units(
+    own: measures.SessionEvents, signal: str, units: np.ndarray, _: str, rng: np.random.Generator
+) -> list[float]:
+    """Every measure of some units by single events, in the order of `VARIABLES`."""
+    values = own.units[signal][:, units]
+    there = np.isfinite(own.units["feedback"]).all(axis=1)
+    events = {
+        name: measures.evenly_chosen(values[there & (own.condition == name)], MOST_EVENTS) for name in (*PHASES, HALT)
+    }
     phases = {name: events[name] for name in PHASES}
     classify = partial(measures.classify_by_permutation, rng=rng, n_permutations=N_PERMUTATIONS)
     classes = classify(phases)
@@ -131,25 +92,19 @@ def _of_units(events: dict[str, np.ndarray], rng: np.random.Generator) -> dict[s
     means = {name: values.mean(axis=0) for name, values in phases.items()}
     responses: dict[str, Any] = {name: means[name] - means["baseline"] for name in PHASES[1:]}
     fractions = {name: _share(classes == name, told) for name in ("negative", "positive", "unsigned")}
-    return dict(
-        zip(
-            VARIABLES,
-            (
-                fractions["negative"],
-                float(np.nanmean(chance["negative"])) if told.any() else np.nan,
-                fractions["positive"],
-                float(np.nanmean(chance["positive"])) if told.any() else np.nan,
-                fractions["unsigned"],
-                _share(driven, negative),
-                _share(negative & ~driven, told),
-                _share_of(measures.classify_by_relative_change(means), "negative"),
-                # rates have no unit here: any response counts
-                _share_of(measures.classify_by_tolerance(responses, least=0.0), "negative"),
-                measures.mean_of_finite(measures.signed_error_indices(responses).negative),
-            ),
-            strict=True,
-        )
-    )
+    return [
+        fractions["negative"],
+        float(np.nanmean(chance["negative"])) if told.any() else np.nan,
+        fractions["positive"],
+        float(np.nanmean(chance["positive"])) if told.any() else np.nan,
+        fractions["unsigned"],
+        _share(driven, negative),
+        _share(negative & ~driven, told),
+        _share_of(measures.classify_by_relative_change(means), "negative"),
+        # rates have no unit here: any response counts
+        _share_of(measures.classify_by_tolerance(responses, least=0.0), "negative"),
+        measures.mean_of_finite(measures.signed_error_indices(responses).negative),
+    ]
 
 
 def _exceeds(events: dict[str, np.ndarray], one: str, other: str, rng: np.random.Generator) -> np.ndarray:
@@ -236,7 +191,7 @@ def draw_days(measured: xr.Dataset, condition: str) -> figures.Drawing:
         axes, ("fraction_negative_prediction_error", "fraction_of_coupling_specific_units"), strict=True
     ):
         figures.performance_over_days(measured[name], ax=ax, styles=styles)
-        ax.set_title(VARIABLES[name])
+        ax.set_title(VARIABLES[name][0])
         ax.set_ylabel("Fraction of units")
         ax.set_ylim(0, 1.1 * max(0.1, float(measured[name].max())))
         tables.append(figures.day_table(measured[name]).assign(measure=name))

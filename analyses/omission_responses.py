@@ -58,41 +58,26 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     events = measures.events_group(recording)
     needed = ("omission", "slow_omission", "same_silence")
-    measures.require_conditions(measures.event_names(events, "condition"), needed, "omission locking")
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-    plasticity, n_sessions = measures.plasticities(events), events.sizes["session"]
-    first = measures.session_events(events, 0, 0, plasticity[0])
+    measures.require_conditions(measures.shown_conditions(events), needed, "omission locking")
+    first = measures.session_events(events, 0, 0, measures.plasticities(events)[0])
     bin_s = float(np.diff(first.numbers["onset"][:2])[0])
     period = int(first.numbers["position"][first.block == "fast"].max() + 1) // 2
-    shape = (len(SIGNALS), events.sizes["animal"], len(layers), len(plasticity), n_sessions)
-    found = np.full((len(VARIABLES), *shape), np.nan)
-    courses = np.full((*shape, len(COURSES), 4 * period), np.nan)
-    for animal, session in np.ndindex(events.sizes["animal"], n_sessions):
-        for place, on in enumerate(plasticity):
-            own = measures.session_events(events, animal, session, on)
-            for number, signal in enumerate(SIGNALS):
-                for depth, layer in enumerate(layers if own.condition.size else []):
-                    of_units = _courses(own, own.units[signal][:, own.layer == layer], 4 * period)
-                    at = (number, animal, depth, place, session)
-                    courses[at] = of_units.mean(axis=2)
-                    found[(slice(None), *at)] = _of_units(of_units, period, bin_s)
-    dims = ("variable", "animal", "layer", "condition", "session")
-    coords = {
-        "variable": list(SIGNALS),
-        "animal": events["animal"].values,
-        "layer": layers,
-        "condition": [f"plasticity {'on' if on else 'off'}" for on in plasticity],
-        "session": np.arange(n_sessions),
-        "day": (("animal", "session"), events["day"].values),
-        "course": list(COURSES),
-        "time": np.arange(4 * period) * bin_s,
-    }
-    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, found, strict=True)}, coords)
-    for name, (long_name, units) in VARIABLES.items():
-        measured[name].attrs = {"long_name": long_name, "units": units}
+    length = 4 * period
+
+    def of_units(own: measures.SessionEvents, signal: str, units: np.ndarray, *_: object) -> list[float]:
+        """Every measure of some units."""
+        return _of_units(_courses(own, own.units[signal][:, units], length), period, bin_s)
+
+    def mean_courses(own: measures.SessionEvents, signal: str, units: np.ndarray, *_: object) -> np.ndarray:
+        """Mean courses of some units."""
+        return np.asarray(_courses(own, own.units[signal][:, units], length).mean(axis=2))
+
+    measured = measures.measures_of_layers(events, of_units, SIGNALS, VARIABLES)
+    courses = measures.values_of_layers(events, mean_courses, SIGNALS, (len(COURSES), length))
     attrs = {"long_name": "Rate", "units": "a.u.", "table": 0, "period_s": period * bin_s}
-    measured["rate_since_picture"] = ((*dims, "course", "time"), courses, attrs)
-    return measured.assign_coords(figures.group_coords(events))
+    measured["rate_since_picture"] = (("course", "time", *measured["omission_response"].dims), courses, attrs)
+    of_courses = {"course": list(COURSES), "time": np.arange(length) * bin_s}
+    return measured.assign_coords(figures.group_coords(events) | of_courses)
 
 
 def _courses(own: measures.SessionEvents, values: np.ndarray, length: int) -> np.ndarray:

@@ -60,41 +60,26 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or an outcome was not recorded.
     """
     events = measures.events_group(recording)
-    measures.require_conditions(measures.event_names(events, "condition"), list(OUTCOMES), "reward prediction errors")
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-    plasticity, n_sessions, n_animals = measures.plasticities(events), events.sizes["session"], events.sizes["animal"]
-    found = np.full((len(VARIABLES), len(SIGNALS), n_animals, len(layers), len(plasticity), n_sessions), np.nan)
-    errors = np.full((n_animals, len(plasticity), n_sessions, len(OUTCOMES)), np.nan)
-    for animal, session, place in np.ndindex(n_animals, n_sessions, len(plasticity)):
-        own = measures.session_events(events, animal, session, plasticity[place])
-        rng = np.random.default_rng((animal, session))
-        for number, name in enumerate(OUTCOMES):
-            here = own.numbers["signed_error"][own.condition == name]
-            errors[animal, place, session, number] = here.mean() if here.size else np.nan
-        for number, signal in enumerate(SIGNALS):
-            for depth, layer in enumerate(layers if own.condition.size else []):
-                values = own.units[signal][:, own.layer == layer]
-                found[:, number, animal, depth, place, session] = _of_units(values, own.condition, rng)
-    coords = {
-        "variable": list(SIGNALS),
-        "animal": events["animal"].values,
-        "layer": layers,
-        "condition": [f"plasticity {'on' if on else 'off'}" for on in plasticity],
-        "session": np.arange(n_sessions),
-        "day": (("animal", "session"), events["day"].values),
-        "outcome": list(OUTCOMES),
-    }
-    dims = ("variable", "animal", "layer", "condition", "session")
-    measured = xr.Dataset({name: (dims, own) for name, own in zip(VARIABLES, found, strict=True)}, coords)
-    for name, (long_name, units) in VARIABLES.items():
-        measured[name].attrs = {"long_name": long_name, "units": units}
-    measured["error_of_outcomes"] = (("animal", "condition", "session", "outcome"), errors, {"table": 0})
-    return measured.assign_coords(figures.group_coords(events))
+    measures.require_conditions(measures.shown_conditions(events), list(OUTCOMES), "reward prediction errors")
+    measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES)
+    # the error of the network is the same for all signals and layers
+    errors = measures.values_of_layers(events, _errors, SIGNALS[:1], (len(OUTCOMES),))[:, 0, :, 0]
+    measured["error_of_outcomes"] = (("outcome", "animal", "condition", "session"), errors, {"table": 0})
+    return measured.assign_coords(figures.group_coords(events) | {"outcome": list(OUTCOMES)})
 
 
-def _of_units(values: np.ndarray, condition: np.ndarray, rng: np.random.Generator) -> list[float]:
+def _errors(own: measures.SessionEvents, *_: object) -> list[float]:
+    """Mean error of the network at every outcome."""
+    errors = own.numbers["signed_error"]
+    return [measures.mean_of_finite(errors[own.condition == name]) for name in OUTCOMES]
+
+
+def _of_units(
+    own: measures.SessionEvents, signal: str, units: np.ndarray, _: str, rng: np.random.Generator
+) -> list[float]:
     """Every measure of some units, in the order of `VARIABLES`; NaN where an outcome came less than twice."""
-    chosen = {name: values[condition == name] for name in OUTCOMES}
+    values = own.units[signal][:, units]
+    chosen = {name: values[own.condition == name] for name in OUTCOMES}
     if min(len(own) for own in chosen.values()) < 2:
         return [float("nan")] * len(VARIABLES)
     tests = []

@@ -56,11 +56,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     events = measures.events_group(recording)
     on = measures.plasticities(events)[0]
-    names = measures.event_names(events, "condition")
-    shown = np.unique(events["condition"].values[np.isfinite(events["condition"].values)]).astype(int)
-    conditions = [names[code] for code in shown]
+    conditions = measures.shown_conditions(events)
     pair = next((one for one in PAIRS if set(one) <= set(conditions)), None)
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    layers = measures.event_layers(events)
     lags = np.arange(-BEFORE, AFTER + 1)
     n_animals = events.sizes["animal"]
     response = np.full((n_animals, len(SIGNALS), len(layers), len(conditions), len(lags)), np.nan)
@@ -182,7 +180,7 @@ def draw_responses(measured: xr.Dataset) -> figures.Drawing:
         for n, name in enumerate(conditions)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
-    layer = str(measured["layer"].values[-1]).replace("hidden_", "Hidden layer ")
+    layer = figures.layer_name(measured["layer"].values[-1])
     caption = (
         f"{layer}, last session, plasticity {measured.attrs['plasticity']}: mean over units, events and animals around "
         "the events (0) of every condition. "

@@ -63,13 +63,10 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or no unexpected or expected ones.
     """
     events = measures.events_group(recording)
-    names = measures.event_names(events, "condition")
-    shown = [
-        names[int(code)] for code in np.unique(events["condition"].values[np.isfinite(events["condition"].values)])
-    ]
-    measures.require_conditions(shown, ["unexpected", "expected"], "the index of unexpected events")
+    needed = ["unexpected", "expected"]
+    measures.require_conditions(measures.shown_conditions(events), needed, "the index of unexpected events")
     plasticity = measures.plasticities(events)
-    layers = list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+    layers = measures.event_layers(events)
     n_animals, n_sessions = events.sizes["animal"], events.sizes["session"]
     shape = (n_animals, len(SIGNALS), len(layers), len(plasticity), n_sessions)
     found = {name: np.full(shape, np.nan) for name in NAMES}
@@ -201,7 +198,7 @@ def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
             ylim=(-0.3, 1.04),
             xticks=steps,
         )
-        ax.set_title(layer.replace("hidden_", "Hidden layer "))
+        ax.set_title(figures.layer_name(layer))
         tables += [figures.step_table(own[name]).assign(measure=name, layer=layer) for name in AGREEMENT]
     figures.panel_letters(axes if len(axes) > 1 else [])
     figures.group_legend(figure, styles, measured)
@@ -209,7 +206,7 @@ def draw_agreement(measured: xr.Dataset) -> figures.Drawing:
         "Cosine between teaching signals and the errors of predictive coding at equilibrium (same weights, events and "
         "targets), mean over events, then mean and 95 % interval (Student t) over animals. Grey band: fresh random "
         "feedback, mean plus and minus two standard deviations over draws. Dashed: exact backpropagation. "
-        f"{layers[0].replace('hidden_', 'Hidden layer ')}, change from the first session to the last: "
+        f"{figures.layer_name(layers[0])}, change from the first session to the last: "
         f"{_change_text(measured, layers[0])}. "
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
@@ -267,7 +264,7 @@ def draw_state(measured: xr.Dataset) -> figures.Drawing:
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     caption = (
-        f"{layer.replace('hidden_', 'Hidden layer ')}, {measured['condition'].item()}: mean and 95 % interval "
+        f"{figures.layer_name(layer)}, {measured['condition'].item()}: mean and 95 % interval "
         "(Student t) over animals. Black: somata (above) and distal apical dendrites (below) of Gillon et al. 2024 "
         "(10.1523/JNEUROSCI.1009-23.2023), Gabor sequences; that teaching signals stand for dendrites is "
         "an assumption. "

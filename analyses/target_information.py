@@ -110,8 +110,9 @@ def draw_courses(measured: xr.Dataset) -> figures.Drawing:
         tables.append(table.assign(measure=name))
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured)
+    layer = figures.layer_name(measured["layer"].item())
     caption = (
-        f"What {_layer_name(measured)} knows about the target. Best linear readout: regression from the layer's rates "
+        f"What {layer.lower()} knows about the target. Best linear readout: regression from the layer's rates "
         "to the target, fitted at that moment. Gaussian: -1/2 log2 of the determinant of the target's unexplained "
         "variance, not bounded by the target's entropy. Binned: counts in joint bins of all units; where almost every "
         "sample has a bin of its own it lies at its ceiling whatever the units code, and shows nothing. "
@@ -144,8 +145,9 @@ def draw_last_step(measured: xr.Dataset) -> figures.Drawing:
         table = pd.DataFrame({"group": last["group"].values, "animal": last["animal"].values, "value": last.values})
         tables.append(table.assign(measure=name, median_at_first_step=before))
     figures.panel_letters(axes, left=26)
+    layer = figures.layer_name(measured["layer"].item())
     caption = (
-        f"{_layer_name(measured).capitalize()} after {_step_text(measured)}: every animal (seed) is a dot, bars are "
+        f"{layer} after {_step_text(measured)}: every animal (seed) is a dot, bars are "
         f"medians ({figures.sizes_text(measured)}). Dotted: median over all animals at the first step. Dashed: ceiling "
         "of the binned estimate, the entropy of the binned target. Errors on logarithmic axes where all are positive."
     )
@@ -207,11 +209,6 @@ def _step_text(measured: xr.Dataset) -> str:
     name = str(measured["step"].attrs["long_name"])
     last = measured["step"].values[-1]
     return f"{last} updates" if name == "updates" else f"the last {name}"
-
-
-def _layer_name(measured: xr.Dataset) -> str:
-    """For example "hidden layer 1"."""
-    return str(measured["layer"].item()).replace("hidden_", "hidden layer ")
 
 
 def _left_out(measured: xr.Dataset) -> str:

@@ -191,6 +191,28 @@ def axis_label(values: xr.DataArray) -> str:
     return name[:1].upper() + name[1:] + ("" if units in ("1", "") else f" ({units})")
 
 
+def layer_name(layer: object) -> str:
+    """
+    Name of a layer for titles and captions.
+
+    Parameters
+    ----------
+    layer : str
+        As in a recording.
+
+    Returns
+    -------
+    str
+        For example ``"Hidden layer 1"``.
+
+    Examples
+    --------
+    >>> layer_name("hidden_1")
+    'Hidden layer 1'
+    """
+    return str(layer).replace("hidden_", "Hidden layer ")
+
+
 def axes_or_new(ax: Axes | None) -> Axes:
     """
     The given axes, or those of a new single-column figure.

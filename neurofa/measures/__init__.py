@@ -216,6 +216,12 @@ from neurofa.measures.prediction_error.feedback import (
 )
 from neurofa.measures.prediction_error.hierarchy import Hierarchy as Hierarchy
 from neurofa.measures.prediction_error.hierarchy import hierarchy as hierarchy
+from neurofa.measures.prediction_error.layers import (
+    measures_of_layers as measures_of_layers,
+)
+from neurofa.measures.prediction_error.layers import (
+    values_of_layers as values_of_layers,
+)
 from neurofa.measures.prediction_error.observer import (
     observer_surprise as observer_surprise,
 )
@@ -229,6 +235,8 @@ from neurofa.measures.prediction_error.omission import (
 from neurofa.measures.prediction_error.session_events import (
     SessionEvents as SessionEvents,
 )
+from neurofa.measures.prediction_error.session_events import evenly_chosen as evenly_chosen
+from neurofa.measures.prediction_error.session_events import event_layers as event_layers
 from neurofa.measures.prediction_error.session_events import event_names as event_names
 from neurofa.measures.prediction_error.session_events import (
     events_group as events_group,
@@ -238,6 +246,9 @@ from neurofa.measures.prediction_error.session_events import (
 )
 from neurofa.measures.prediction_error.session_events import (
     session_events as session_events,
+)
+from neurofa.measures.prediction_error.session_events import (
+    shown_conditions as shown_conditions,
 )
 from neurofa.measures.prediction_error.signed import SignedIndices as SignedIndices
 from neurofa.measures.prediction_error.signed import (

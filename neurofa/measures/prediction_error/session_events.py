@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,41 @@ def event_names(events: "xr.Dataset", what: str) -> list[str]:
     return [str(name) for name in json.loads(events[what].attrs["names"])]
 
 
+def shown_conditions(events: "xr.Dataset") -> list[str]:
+    """
+    Conditions of which there are events.
+
+    Parameters
+    ----------
+    events : xarray.Dataset
+        From `events_group`.
+
+    Returns
+    -------
+    list of str
+        In the order of the codes.
+    """
+    codes, names = events["condition"].values, event_names(events, "condition")
+    return [names[int(code)] for code in np.unique(codes[np.isfinite(codes)])]
+
+
+def event_layers(events: "xr.Dataset") -> list[str]:
+    """
+    Layers whose units were recorded.
+
+    Parameters
+    ----------
+    events : xarray.Dataset
+        From `events_group`.
+
+    Returns
+    -------
+    list of str
+        In the order of the units: from the layer next to the input on.
+    """
+    return list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
+
+
 def plasticities(events: "xr.Dataset") -> list[bool]:
     """
     Whether events were recorded with plasticity off, on, or both.
@@ -197,3 +232,28 @@ def session_events(events: "xr.Dataset", animal: int, session: int, plasticity: 
         },
         layer=own["layer"].values.astype(np.str_),
     )
+
+
+def evenly_chosen(values: NDArray[Any], most: int) -> NDArray[Any]:
+    """
+    Choose not more than so many events, evenly over the session.
+
+    Parameters
+    ----------
+    values : (event, ...)
+        Places of events, or their responses.
+    most : int
+        How many at most.
+
+    Returns
+    -------
+    (event, ...)
+        All of them where there are not more; else with the first and the last.
+
+    Examples
+    --------
+    >>> evenly_chosen(np.arange(9), 3).tolist()
+    [0, 4, 8]
+    """
+    chosen = np.linspace(0, len(values) - 1, min(len(values), most)).round().astype(int)
+    return values[np.unique(chosen)]
