@@ -256,4 +256,4 @@ def evenly_chosen(values: NDArray[Any], most: int) -> NDArray[Any]:
     [0, 4, 8]
     """
     chosen = np.linspace(0, len(values) - 1, min(len(values), most)).round().astype(int)
-    return values[np.unique(chosen)]
+    return np.asarray(values[np.unique(chosen)])
