@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Floats
 from neurofa.measures.readouts import all_sessions, check_tolerance
-from neurofa.measures.ridge import SessionData, error_of, errors_of, inverse_of_positive, ridge_penalty, solve_ridge
+from neurofa.measures.ridge import (
+    SessionData,
+    errors_of,
+    invert_positive,
+    ridge_penalty,
+    solve_ridge,
+    times_symmetric,
+)
 
 #: shares l of the cost that change of the weights has, of eq. 2
 STIFFNESS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -158,52 +165,60 @@ def constrained_decoders(
     if len(sessions) < 2 or not n_units:
         nothing = np.full(len(levels), np.nan)
         return ConstrainedDecoders(levels, nothing, nothing, np.nan, np.nan, np.nan)
-    same_day = [solve_ridge(data, penalty) for data in sessions]
-    one = solve_ridge(_together(sessions), penalty)
-    ends = [_mean_error(same_day, sessions), _mean_error([one] * len(sessions), sessions)]
-    found = [_constrained(sessions, penalty, level) for level in levels]
-    errors = np.array([_mean_error(weights, sessions) for weights in found])
-    changes = np.array([float(np.nanmean(_changes(np.stack(weights)))) for weights in found])
-    path = np.array([ends[0], *errors, ends[1]])
-    along = np.array([float(np.nanmean(_changes(np.stack(same_day)))), *changes, 0.0])
+    same_day = np.stack([solve_ridge(data, penalty) for data in sessions])
+    together = _together(sessions)
+    variance = float(ridge_penalty(together.gram, 1.0)[-1])
+    found = _constrained(sessions, variance, penalty)
+    one = np.broadcast_to(solve_ridge(together, penalty), same_day.shape)
+    # from the one extreme to the other: (decoder, session, 1 + unit, output)
+    decoders = np.stack([same_day, *found, one])
+    path = np.mean([errors_of(decoders[:, place], data) for place, data in enumerate(sessions)], axis=0)
+    along = np.array([float(np.nanmean(_changes(each))) for each in decoders[:-1]] + [0.0])
     return ConstrainedDecoders(
-        levels, errors, changes, ends[0], ends[1], _smallest_change(path, along, ends[0] * (1 + tolerance))
+        levels,
+        path[1:-1],
+        along[1:-1],
+        float(path[0]),
+        float(path[-1]),
+        _smallest_change(path, along, path[0] * (1 + tolerance)),
     )
 
 
 def _together(sessions: list[SessionData]) -> SessionData:
     """All sessions as one, each weighing the same."""
-    gram = np.mean([data.gram for data in sessions], axis=0)
-    product = np.mean([data.product for data in sessions], axis=0)
-    return SessionData(gram, product, sum(data.n for data in sessions), sessions[0].test, sessions[0].target)
+    gram, product = np.zeros_like(sessions[0].gram), np.zeros_like(sessions[0].product)
+    for data in sessions:
+        gram += data.gram
+        product += data.product
+    n = sum(data.n for data in sessions)
+    return SessionData(gram / len(sessions), product / len(sessions), n, sessions[0].test, sessions[0].target)
 
 
-def _constrained(sessions: list[SessionData], penalty: float, level: float) -> list[Floats]:
+def _constrained(sessions: list[SessionData], variance: float, penalty: float) -> list[Floats]:
+    """Decoders (session, 1 + unit, output) of eq. 2 for every stiffness; `variance` is v."""
+    n_rows = len(sessions[0].gram)
+    inverses = np.empty((len(sessions), n_rows, n_rows))  # one memory for all levels
+    return [_eliminated(sessions, level, level * variance, penalty, inverses) for level in STIFFNESS]
+
+
+def _eliminated(sessions: list[SessionData], level: float, tie: float, penalty: float, inverses: Floats) -> Floats:
     """Solve eq. 2 by elimination from the first session to the last, and back."""
-    pooled = _together(sessions).gram
-    tie = level * float(ridge_penalty(pooled, 1.0)[-1])
-    diagonal = np.arange(len(pooled))
-    inverses: list[Floats] = []
+    diagonal = np.diag_indices(inverses.shape[1])
     carried: list[Floats] = []
-    for number, data in enumerate(sessions):
+    for number, (data, block) in enumerate(zip(sessions, inverses, strict=True)):
         neighbours = (number > 0) + (number < len(sessions) - 1)
-        block = (1 - level) * data.gram
+        np.multiply(data.gram, 1 - level, out=block)
+        block[diagonal] += (1 - level) * ridge_penalty(data.gram, penalty) + tie * neighbours
         right = (1 - level) * data.product
-        block[diagonal, diagonal] += (1 - level) * ridge_penalty(data.gram, penalty) + tie * neighbours
         if number:
-            block = block - tie**2 * inverses[-1]
-            right = right + tie * (inverses[-1] @ carried[-1])
-        inverses.append(inverse_of_positive(block))
+            block -= tie**2 * inverses[number - 1]
+            right += tie * times_symmetric(inverses[number - 1], carried[-1])
+        invert_positive(block)
         carried.append(right)
-    weights = [inverses[-1] @ carried[-1]]
+    weights = [times_symmetric(inverses[-1], carried[-1])]
     for inverse, right in zip(inverses[-2::-1], carried[-2::-1], strict=True):
-        weights.append(inverse @ (right + tie * weights[-1]))
-    return weights[::-1]
-
-
-def _mean_error(weights: list[Floats], sessions: list[SessionData]) -> float:
-    """Mean error of each session's decoder."""
-    return float(np.mean([error_of(each, data) for each, data in zip(weights, sessions, strict=True)]))
+        weights.append(times_symmetric(inverse, right + tie * weights[-1]))
+    return np.stack(weights[::-1])
 
 
 def _changes(weights: Floats) -> Floats:

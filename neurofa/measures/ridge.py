@@ -45,7 +45,9 @@ def session_data(repeats: Repeats, targets: Floats, session: int, units: Bools, 
     found = [_samples(values[:, part], shown[:, part], targets, units) for part in parts]
     (used, aims), (test, wanted) = found[0], found[-1]
     n = len(used)
-    return SessionData(used.T @ used / max(n, 1), used.T @ aims / max(n, 1), n, test, wanted)
+    gram = used.T @ used
+    gram /= max(n, 1)
+    return SessionData(gram, used.T @ aims / max(n, 1), n, test, wanted)
 
 
 def _samples(values: Floats, shown: Bools, targets: Floats, units: Bools) -> tuple[Floats, Floats]:
@@ -109,48 +111,43 @@ def solve_ridge(data: SessionData, penalty: float) -> Floats:
     return np.ascontiguousarray(weights)
 
 
-def inverse_of_positive(matrix: Floats) -> Floats:
+def invert_positive(matrix: Floats) -> None:
     """
-    Invert a symmetric positive definite matrix by its Cholesky factor, in half the time of a general inverse.
+    Put the inverse of a symmetric positive definite matrix in its place, by the Cholesky factor.
 
     Parameters
     ----------
     matrix : (row, row)
-        Positive definite.
-
-    Returns
-    -------
-    (row, row)
-        The inverse.
+        Contiguous, in the order of rows. Only its upper triangle is read, and holds the inverse afterwards, for
+        `times_symmetric`; what stands below the diagonal becomes 0.
     """
     from scipy.linalg import lapack
 
-    # a symmetric matrix in the order of rows is itself in the order of columns: nothing is copied
-    factor, _ = lapack.dpotrf(np.ascontiguousarray(matrix).T, lower=1)
-    lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    # the other triangle is 0
-    inverse: Floats = lower + lower.T
-    inverse[np.diag_indices(len(inverse))] /= 2
-    return inverse
+    # the order of columns that LAPACK wants is the transpose: its lower triangle is our upper one, and is overwritten
+    lapack.dpotrf(matrix.T, lower=1, overwrite_a=1)
+    lapack.dpotri(matrix.T, lower=1, overwrite_c=1)
 
 
-def error_of(weights: Floats, data: SessionData) -> float:
+def times_symmetric(matrix: Floats, columns: Floats) -> Floats:
     """
-    Root mean squared error on the test repeats of a session, over all outputs.
+    Multiply a symmetric matrix, of which the upper triangle is known, with columns.
 
     Parameters
     ----------
-    weights : (1 + unit, output)
-        A decoder.
-    data : SessionData
-        The session.
+    matrix : (row, row)
+        In the order of rows; nothing below the diagonal is read.
+    columns : (row, column)
+        Columns.
 
     Returns
     -------
-    float
-        In the unit of the targets; NaN without test repeats.
+    (row, column)
+        The product.
     """
-    return float(errors_of(weights[None], data)[0])
+    from scipy.linalg import blas
+
+    product: Floats = blas.dsymm(1.0, matrix.T, columns, lower=1)
+    return product
 
 
 def errors_of(weights: Floats, data: SessionData) -> Floats:
