@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import ROUNDING, Bools, Floats
-from neurofa.measures.pairs import mean_of_defined
+from neurofa.measures.pairs import mean_of_defined, of_units
 
 Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
@@ -203,10 +203,13 @@ def compare_variational_spaces(responses: ArrayLike, share: float | None = None)
         raise ShapeError(
             f"responses must have the dimensions (session, stimulus, repeat, unit), got shape {values.shape}"
         )
-    centred, means, units, shown = _centred_responses(values)
-    enough = shown.sum(axis=2) >= 2
-    if len(units) and (units == units[0]).all():
-        return DriftAndSpaces(*_of_same_units(centred[..., units[0]], means[..., units[0]], enough, share))
+    # one session after the other stays in the cache of a processor
+    parts = [_centred_responses(one[None]) for one in values]
+    centred, means, units, shown = ([part[place][0] for part in parts] for place in range(4))
+    enough = [each.sum(axis=1) >= 2 for each in shown]
+    if parts and (np.stack(units) == units[0]).all():
+        spaces = [_spaces(of_units(one, units[0]), known, share) for one, known in zip(centred, enough, strict=True)]
+        return DriftAndSpaces(*_of_same_units(spaces, of_units(np.stack(means), units[0])))
     results = np.full((5, len(values), len(values)), np.nan)
     kept: dict[int, _Spaces] = {}
     for i in range(len(values)):
@@ -244,33 +247,37 @@ def _spaces(centred: Floats, enough: Bools, share: float | None) -> _Spaces:
     return _Spaces(axes, count, enough & (count > 0))
 
 
-def _of_same_units(centred: Floats, means: Floats, enough: Bools, share: float | None) -> Floats:
+def _of_same_units(spaces: list[_Spaces], means: Floats) -> Floats:
     """Fields of DriftAndSpaces for all pairs of sessions (field, session, session) that have the same units."""
-    n, n_stimuli, n_units = means.shape
-    spaces = [_spaces(one, known, share) for one, known in zip(centred, enough, strict=True)]
-    most = max(space.axes.shape[1] for space in spaces)
-    axes = np.zeros((n, n_stimuli, most, n_units))
-    for own, space in zip(axes, spaces, strict=True):
-        own[:, : space.axes.shape[1]] = space.axes
+    n, _, n_units = means.shape
     n_axes, defined = (
-        np.stack([space.n_axes for space in spaces]),
-        np.stack([space.defined for space in spaces]),
+        np.stack(each) for each in zip(*[(space.n_axes, space.defined) for space in spaces], strict=True)
     )
-    shared = np.empty((n, n, n_stimuli))
-    for stimulus in range(n_stimuli):
-        flat = np.ascontiguousarray(axes[:, stimulus]).reshape(n * most, n_units)
-        cosines = (flat @ flat.T).reshape(n, most, n, most)
-        shared[:, :, stimulus] = np.einsum("iajb,iajb->ij", cosines, cosines)
+    shared = _shared([space.axes for space in spaces])
     power, results = (means**2).sum(axis=2), np.empty((5, n, n))
-    for i in range(n):
-        drift = means - means[i]
-        energy = np.einsum("jkn,jkn->jk", drift, drift)
+    mean = np.ascontiguousarray(means.transpose(1, 2, 0))
+    for i, space in enumerate(spaces):
+        drift = mean - mean[:, :, [i]]
+        energy = np.einsum("knj,knj->jk", drift, drift)
         both = defined[i] & defined
         moved = both & (energy > ROUNDING**2 * (power[i] + power))
-        along = axes[i] @ np.ascontiguousarray(drift.transpose(1, 2, 0))
+        along = space.axes @ drift
         inside = np.einsum("kaj,kaj->jk", along, along) / np.where(moved, energy, 1.0)
         results[:, i] = _fields(n_axes[i], n_axes, n_units, inside, shared[i], both, moved)
     return results
+
+
+def _shared(axes: list[Floats]) -> Floats:
+    """Sum of the squared cosines (session, session, stimulus) between the axes (stimulus, component, unit) of all."""
+    session = np.repeat(np.arange(len(axes)), [own.shape[1] for own in axes])
+    member = (session[:, None] == np.arange(len(axes))).astype(np.float64)
+    shared = np.empty((len(axes), len(axes), len(axes[0])))
+    for stimulus in range(shared.shape[2]):
+        flat = np.concatenate([own[stimulus] for own in axes])
+        cosines = flat @ flat.T
+        cosines *= cosines
+        shared[:, :, stimulus] = member.T @ (cosines @ member)
+    return shared
 
 
 def _compare(earlier: _Spaces, later: _Spaces, drift: Floats, size: Floats) -> Floats:
@@ -308,7 +315,7 @@ def _fields(
 
 def _leading_axes(centred: Floats, share: float | None) -> tuple[Floats, Floats, Ints, Floats]:
     """Axes (group, component, unit), shares of variance, number that counts and D of centred (group, repeat, unit)."""
-    largest = np.abs(centred).max(axis=(1, 2), keepdims=True, initial=0.0)
+    largest = _largest(centred, (1, 2))
     x = centred / np.where(largest > 0, largest, 1.0)
     variance, vectors = np.linalg.eigh(x @ x.swapaxes(1, 2))
     variance, vectors = variance[:, ::-1], vectors[:, :, ::-1]
@@ -322,10 +329,17 @@ def _leading_axes(centred: Floats, share: float | None) -> tuple[Floats, Floats,
     else:
         count = np.where(varies, (np.cumsum(ratio, axis=1) < share - NEARLY).sum(axis=1) + 1, 0)
     most = int(count.max(initial=0))
-    length = np.sqrt(variance[:, :most, None])
-    used = (np.arange(most) < count[:, None])[:, :, None] & (length > 0)
-    axes = np.where(used, vectors[:, :, :most].swapaxes(1, 2) @ x / np.where(used, length, 1.0), 0.0)
-    return axes, ratio[:, :most], count, participation
+    length = np.sqrt(variance[:, None, :most])
+    used = (np.arange(most) < count[:, None])[:, None] & (length > 0)
+    # the small matrix is scaled, not the long axes
+    scaled = np.where(used, vectors[:, :, :most] / np.where(used, length, 1.0), 0.0)
+    return scaled.swapaxes(1, 2) @ x, ratio[:, :most], count, participation
+
+
+def _largest(values: Floats, axis: tuple[int, ...]) -> Floats:
+    """Largest absolute value along axes, which are kept."""
+    highest, lowest = (found(values, axis=axis, keepdims=True, initial=0.0) for found in (np.max, np.min))
+    return np.asarray(np.maximum(highest, -lowest))
 
 
 def _centred_responses(values: Floats) -> tuple[Floats, Floats, Bools, Bools]:
@@ -339,9 +353,10 @@ def _centred_responses(values: Floats) -> tuple[Floats, Floats, Bools, Bools]:
         )
     present = values if finite.all() else np.where(finite, values, 0.0)
     means = present.sum(axis=2) / np.maximum(shown.sum(axis=2), 1)[:, :, None]
-    centred = (present - means[:, :, None, :]) * shown[:, :, :, None]
+    centred = present - means[:, :, None, :]
+    centred *= shown[:, :, :, None]
     # a unit without variance leaves rounding behind
-    centred[np.abs(centred) <= 1e-14 * np.abs(present).max(axis=(1, 2, 3), keepdims=True, initial=0.0)] = 0.0
+    centred[np.abs(centred) <= 1e-14 * _largest(present, (1, 2, 3))] = 0.0
     return centred, means, units, shown
 
 
