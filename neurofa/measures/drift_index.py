@@ -13,10 +13,10 @@ from neurofa.measures.repeats import mask_repeats
 SMALLEST_WITHIN = 0.001
 #: splits into halves, as the authors draw them: more where there are more repeats
 MANY_REPEATS, SPLITS, MORE_SPLITS = 8, 50, 100
-#: splits that are computed together
-SPLITS_AT_ONCE = 10
-#: numbers held at once: units are taken in blocks that stay in the cache of a processor
-AT_ONCE = 1_000_000
+#: units that are read together: those of two lines of a processor's cache
+UNITS_AT_ONCE = 16
+#: numbers held at once: units and splits are taken in blocks that stay in the cache of a processor
+AT_ONCE = 100_000
 #: what is left of a constant tuning after the mean was subtracted
 CONSTANT = 1e-24
 
@@ -101,87 +101,92 @@ def representational_drift_index(
         row[rng.permutation(n_repeats)[: n_repeats // 2]] = True
     within, between = np.zeros((2, n_units, n_sessions, n_sessions))
     varies = np.zeros((n_units, n_sessions), dtype=bool)
-    step = max(1, AT_ONCE // max(1, n_sessions * n_stimuli * max(n_repeats, len(first))))
-    for start in range(0, n_units, step):
-        some = slice(start, start + step)
-        values = _weighted(
-            np.ascontiguousarray(repeats.values[..., some].transpose(3, 0, 1, 2)),
-            repeats.weights,
-        )
-        for chunk in range(0, len(first), SPLITS_AT_ONCE):
-            halves, shown = _split_means(values, repeats.weights, first[chunk : chunk + SPLITS_AT_ONCE])
-            _add_splits(halves, shown, within[some], between[some], varies[some])
+    weights = repeats.weights / max(float(repeats.weights.sum(axis=2).max(initial=0.0)), 1e-300)
+    size = max(1, n_sessions * n_stimuli)
+    some_splits = min(max(1, len(first)), max(1, AT_ONCE // size))
+    some_units = min(UNITS_AT_ONCE, max(1, AT_ONCE // (size * some_splits)))
+    for begin in range(0, n_units, UNITS_AT_ONCE):
+        values = _weighted(repeats.values[..., begin : begin + UNITS_AT_ONCE], weights)
+        for start in range(0, len(values), some_units):
+            block = values[start : start + some_units]
+            to = slice(begin + start, begin + start + len(block))
+            for chunk in range(0, len(first), some_splits):
+                halves, shown = _split_means(block, weights, first[chunk : chunk + some_splits])
+                _add_splits(halves, shown, within[to], between[to], varies[to])
     return _index(within / splits, between / splits, repeats.units.T, varies, reliability)
 
 
 def _weighted(values: Floats, weights: Floats) -> Floats:
-    """Responses (unit, session, stimulus, repeat), at most 1 in size, times the weights of the repeats."""
-    largest = np.abs(values).max(axis=(1, 2, 3), keepdims=True, initial=0.0)
-    values *= weights / np.where(largest > 0, largest, 1.0)
-    return values
+    """Responses (unit, stimulus, repeat, session), at most 1 in size, times the weights of the repeats."""
+    result = np.ascontiguousarray(values.transpose(3, 1, 2, 0))
+    largest = np.abs(result).max(axis=(1, 2, 3), keepdims=True, initial=0.0)
+    result *= weights.transpose(1, 2, 0) / np.where(largest > 0, largest, 1.0)
+    return result
 
 
 def _split_means(values: Floats, weights: Floats, first: Bools) -> tuple[Floats, Bools]:
-    """Means (half, split, unit, session, stimulus) of weighted responses, and what was shown."""
-    n_units, n_sessions, n_stimuli, n_repeats = values.shape
+    """
+    Means (half, unit, stimulus, split, session) of weighted responses, and what was shown (half, stimulus, ...).
+
+    Where every stimulus was shown in every half, their mean over stimuli is subtracted, and their scale is any.
+    """
     chosen = first.astype(np.float64)
-    each = weights.reshape(-1, n_repeats)
-    totals = np.stack([chosen @ each.T, (1 - chosen) @ each.T]).reshape(2, len(first), 1, n_sessions, n_stimuli)
-    sums = (chosen @ values.reshape(-1, n_repeats).T).reshape(-1, n_units, n_sessions, n_stimuli)
-    halves = np.stack([sums, values.sum(axis=3) - sums])
-    halves *= 1 / np.where(totals > 0, totals, 1.0)
-    return halves, totals[:, :, 0] > 0
+    each = weights.transpose(1, 2, 0)
+    totals = np.stack([chosen @ each, (1 - chosen) @ each])
+    shown = totals > 0
+    complete = bool(shown.all())
+    even = complete and bool((each == each[0]).all())
+    if even:  # where all stimuli weigh the same, halves of centred repeats are centred, and their sums do as well
+        values = values - values.mean(axis=1, keepdims=True)
+    halves = np.empty((2, len(values), *totals.shape[1:]))
+    np.matmul(chosen, values, out=halves[0])
+    np.subtract(values.sum(axis=2)[:, :, None], halves[0], out=halves[1])
+    if not even:
+        halves *= (1 / np.where(shown, totals, 1.0))[:, None]
+    if complete and not even:
+        halves -= halves.mean(axis=2, keepdims=True)
+    return halves, shown
 
 
 def _add_splits(halves: Floats, shown: Bools, within: Floats, between: Floats, varies: Bools) -> None:
     """Add several splits' correlations (unit, session, session) within and between sessions."""
     if shown.all():
-        x, y = halves
         constant = False
-        for half in (x, y):
-            half -= half.mean(axis=3, keepdims=True)
-            power = np.einsum("pnsk,pnsk->pns", half, half)[:, :, :, None]
+        for half in halves:
+            power = np.einsum("nkps,nkps->nps", half, half)[:, None]
             constant |= bool(power.min(initial=1.0) <= CONSTANT)
-            half *= np.where(
-                power > CONSTANT,
-                1 / np.sqrt(np.where(power > CONSTANT, power, 1.0)),
-                0.0,
-            )
+            half *= np.where(power > CONSTANT, 1 / np.sqrt(np.where(power > CONSTANT, power, 1.0)), 0.0)
+        x, y = halves.transpose(0, 1, 3, 4, 2)  # (unit, split, session, stimulus)
         crossed = x @ y.swapaxes(2, 3)
         if not constant:
             varies[:] = True
             own = np.diagonal(crossed, axis1=2, axis2=3)
-            _add_rectified(own[:, :, :, None], own[:, :, None, :], 2.0, within)
-            _add_rectified(crossed, crossed.swapaxes(2, 3), 2.0, between)
+            _add_rectified(own[:, :, :, None], own[:, :, None, :], 0.5, within)
+            _add_rectified(crossed, crossed.swapaxes(2, 3), 0.5, between)
             return
         known = (x != 0).any(axis=3)[:, :, :, None] & (y != 0).any(axis=3)[:, :, None, :]
     else:
-        x, y = (centre(half, mask[:, None]) for half, mask in zip(halves, shown, strict=True))
-        a, b = (mask.astype(np.float64)[:, None] for mask in shown)
-        a_t, b_t = a.swapaxes(2, 3), b.swapaxes(2, 3)
-        sums = (
-            x @ b_t,
-            (y @ a_t).swapaxes(2, 3),
-            (x * x) @ b_t,
-            ((y * y) @ a_t).swapaxes(2, 3),
-        )
+        masks = shown.transpose(0, 2, 3, 1)
+        x, y = (centre(half, mask) for half, mask in zip(halves.transpose(0, 1, 3, 4, 2), masks, strict=True))
+        a, b = masks.astype(np.float64)
+        a_t, b_t = a.swapaxes(1, 2), b.swapaxes(1, 2)
+        sums = (x @ b_t, (y @ a_t).swapaxes(2, 3), (x * x) @ b_t, ((y * y) @ a_t).swapaxes(2, 3))
         crossed = pearson_from_sums(a @ b_t, *sums, x @ y.swapaxes(2, 3))
         known = np.isfinite(crossed)
         crossed = np.where(known, crossed, 0.0)
     own, defined = (np.diagonal(each, axis1=2, axis2=3) for each in (crossed, known))
-    varies |= defined.any(axis=0)
-    n_own = defined[:, :, :, None].astype(np.float64) + defined[:, :, None, :]
-    n_crossed = known.astype(np.float64) + known.swapaxes(2, 3)
-    _add_rectified(own[:, :, :, None], own[:, :, None, :], np.maximum(n_own, 1), within)
-    _add_rectified(crossed, crossed.swapaxes(2, 3), np.maximum(n_crossed, 1), between)
+    varies |= defined.any(axis=1)
+    n_own = np.maximum(defined[:, :, :, None].astype(np.float64) + defined[:, :, None, :], 1)
+    n_crossed = np.maximum(known.astype(np.float64) + known.swapaxes(2, 3), 1)
+    _add_rectified(own[:, :, :, None] / n_own, own[:, :, None, :] / n_own, 1.0, within)
+    _add_rectified(crossed / n_crossed, crossed.swapaxes(2, 3) / n_crossed, 1.0, between)
 
 
-def _add_rectified(first: Floats, second: Floats, number: Floats | float, to: Floats) -> None:
-    """Add the mean of two correlations (split, unit, session, session) where it is positive, over all splits."""
+def _add_rectified(first: Floats, second: Floats, weight: float, to: Floats) -> None:
+    """Add the weighted sum of two correlations (unit, split, session, session) where positive, over all splits."""
     mean = first + second
     np.maximum(mean, 0.0, out=mean)
-    mean /= number
-    to += mean.sum(axis=0)
+    to += weight * mean.sum(axis=1)
 
 
 def _index(within: Floats, between: Floats, units: Bools, varies: Bools, reliability: float) -> DriftIndex:
