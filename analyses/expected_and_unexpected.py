@@ -1,11 +1,10 @@
 """
 Expected and unexpected: pairs of conditions that differ in how expected the event is, unit by unit.
 
-`measure` compares every pair that was recorded: mean responses, d' of single events without its small-sample bias, and
-units that respond more, or less, to the unexpected one (permutation, 2.5 % in each tail), beside the same with labels
-shuffled; and how well responses follow the signed and the unsigned error. `plot` draws them, group by group.
-Definitions and sources:
-`neurofa.measures`.
+`measure` compares every pair that was recorded: mean responses, the stimulus index of the same picture in both
+conditions, d' of single events without its small-sample bias, and units that respond more, or less, to the unexpected
+one (permutation, 2.5 % in each tail), beside the same with labels shuffled; and how well responses follow the signed
+and the unsigned error. `plot` draws them, group by group. Definitions and sources: `neurofa.measures`.
 """
 
 from functools import partial
@@ -42,6 +41,7 @@ TAIL = 0.025
 VARIABLES = {
     "response_to_unexpected": ("Response to the unexpected", "a.u."),
     "response_to_expected": ("Response to what it is held against", "a.u."),
+    "stimulus_index": ("Stimulus index, same picture", "1"),
     "unexpected_event_index": ("d' of unexpected events", "d'"),
     "fraction_above": ("Units that respond more to the unexpected", "fraction"),
     "fraction_below": ("Units that respond less to the unexpected", "fraction"),
@@ -67,8 +67,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     -------
     xarray.Dataset
         `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
-        feedback, condition the pair and whether plasticity was on, for `OF_ALL` that of all events. Means over units.
-        Gaps: NaN where fewer than two events of a kind were recorded.
+        feedback, condition the pair and whether plasticity was on, for `OF_ALL` that of all events. Means over units;
+        of the stimulus index over units and pictures that came in both conditions. Gaps: NaN where fewer than two
+        events of a kind were recorded, and the stimulus index where no picture came in both.
 
     Raises
     ------
@@ -97,15 +98,22 @@ def _of_pair(
         told = measures.error_correlations(values[chosen], own.numbers["signed_error"][chosen], drive)
         found[-len(OF_ALL) :] = [measures.mean_of_finite(gain) for gain in (told.signed_gain, told.unsigned_gain)]
         return found
-    rare, frequent = (
-        measures.evenly_chosen(values[known & (own.condition == condition)], MOST_EVENTS) for condition in PAIRS[name]
-    )
+    places = [np.flatnonzero(known & (own.condition == condition)) for condition in PAIRS[name]]
+    rare, frequent = (measures.evenly_chosen(values[one], MOST_EVENTS) for one in places)
     if min(len(rare), len(frequent)) >= 2:
-        found[: -len(OF_ALL)] = _compared(rare, frequent, rng)
+        index = _same_picture(values, own.identity, places)
+        found[: -len(OF_ALL)] = _compared(rare, frequent, index, rng)
     return found
 
 
-def _compared(rare: np.ndarray, frequent: np.ndarray, rng: np.random.Generator) -> list[float]:
+def _same_picture(values: np.ndarray, identity: np.ndarray, places: list[np.ndarray]) -> float:
+    """Stimulus index of every picture that came in both conditions, mean over pictures and units that respond."""
+    pictures = sorted(set(identity[places[0]].tolist()) & set(identity[places[1]].tolist()))
+    means = [[values[one[identity[one] == picture]].mean(axis=0) for picture in pictures] for one in places]
+    return measures.mean_of_finite(measures.stimulus_index(*means))
+
+
+def _compared(rare: np.ndarray, frequent: np.ndarray, index: float, rng: np.random.Generator) -> list[float]:
     """Everything but `OF_ALL`, of some units."""
     both, label = np.concatenate([rare, frequent]), np.arange(len(rare) + len(frequent)) < len(rare)
     test = partial(measures.permutation_p_values, both, rng=rng, n_permutations=N_PERMUTATIONS)
@@ -113,6 +121,7 @@ def _compared(rare: np.ndarray, frequent: np.ndarray, rng: np.random.Generator) 
     return [
         float(rare.mean()),
         float(frequent.mean()),
+        index,
         measures.mean_of_finite(measures.d_prime(rare, frequent)),
         *(float((one <= TAIL).mean()) for one in tails),
     ]
@@ -154,6 +163,7 @@ def draw_pairs(measured: xr.Dataset, plasticity: str) -> figures.Drawing:
     panels = [
         ("unexpected_event_index", "somatic", "d', soma"),
         ("unexpected_event_index", "rate", "d', no feedback"),
+        ("stimulus_index", "somatic", "Index, soma"),
         ("fraction_above", "somatic", "Units above"),
         ("fraction_below", "somatic", "Units below"),
     ]
@@ -174,12 +184,12 @@ def draw_pairs(measured: xr.Dataset, plasticity: str) -> figures.Drawing:
     gains = [float(last[name].sel(variable="somatic").mean()) for name in OF_ALL]
     caption = (
         f"Last session, plasticity {plasticity}. d' between single events of the two conditions, without small-sample "
-        "bias, mean over units; fraction of units that respond more (above) or less (below) to the first, by "
-        "permutation "
-        f"with 2.5 % in each tail (dotted); with labels shuffled {shuffled[0]:.3f} and {shuffled[1]:.3f}, mean of all "
-        "groups. Points: mean over animals, bars: 95 % interval (Student t). Variance of single events that is "
-        "explained, "
-        f"beyond the mean drive, by the signed error {gains[0]:.3f}, by the unsigned error {gains[1]:.3f}. "
+        "bias, mean over units; stimulus index (u - e) / (u + e) of the mean responses to the same picture in both, "
+        "mean over units and pictures (rarely active units draw it towards the condition with more events); fraction "
+        "of units that respond more (above) or less (below) to the first, by permutation with 2.5 % in each tail "
+        f"(dotted); with labels shuffled {shuffled[0]:.3f} and {shuffled[1]:.3f}, mean of all groups. Points: mean "
+        "over animals, bars: 95 % interval (Student t). Variance of single events that is explained, beyond the mean "
+        f"drive, by the signed error {gains[0]:.3f}, by the unsigned error {gains[1]:.3f}. "
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
 

@@ -27,8 +27,12 @@ MOST_EVENTS = 200
 TAIL = 0.025
 VARIABLES = {
     "fraction_negative_prediction_error": ("Mismatch units", "fraction"),
+    "fraction_negative_prediction_error_lower": ("Mismatch units, lower end of the interval", "fraction"),
+    "fraction_negative_prediction_error_upper": ("Mismatch units, upper end of the interval", "fraction"),
     "fraction_negative_prediction_error_chance": ("Mismatch units, phases shuffled", "fraction"),
     "fraction_positive_prediction_error": ("Playback units", "fraction"),
+    "fraction_positive_prediction_error_lower": ("Playback units, lower end of the interval", "fraction"),
+    "fraction_positive_prediction_error_upper": ("Playback units, upper end of the interval", "fraction"),
     "fraction_positive_prediction_error_chance": ("Playback units, phases shuffled", "fraction"),
     "fraction_unsigned_prediction_error": ("Units that answer both", "fraction"),
     "fraction_driven_by_playback_halts": ("Of mismatch units, driven by playback halts", "fraction"),
@@ -59,7 +63,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     -------
     xarray.Dataset
         `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
-        feedback, condition whether plasticity was on. NaN where no unit can be told, or an animal had no session.
+        feedback, condition whether plasticity was on. Intervals are Wilson's, 95 %, over the units of an animal. NaN
+        where no unit can be told, or an animal had no session.
 
     Raises
     ------
@@ -91,18 +96,20 @@ def _of_units(
     driven = _exceeds(events, HALT, "playback", rng) & _exceeds(events, HALT, "baseline", rng)
     means = {name: values.mean(axis=0) for name, values in phases.items()}
     responses: dict[str, Any] = {name: means[name] - means["baseline"] for name in PHASES[1:]}
-    fractions = {name: _share(classes == name, told) for name in ("negative", "positive", "unsigned")}
+    fractions = measures.fractions_of_classes(classes)
+    found = [
+        value
+        for name in ("negative", "positive")
+        for value in (*map(float, fractions[name]), measures.mean_of_finite(chance[name]))
+    ]
     return [
-        fractions["negative"],
-        float(np.nanmean(chance["negative"])) if told.any() else np.nan,
-        fractions["positive"],
-        float(np.nanmean(chance["positive"])) if told.any() else np.nan,
-        fractions["unsigned"],
+        *found,
+        float(fractions["unsigned"].proportion),
         _share(driven, negative),
         _share(negative & ~driven, told),
-        _share_of(measures.classify_by_relative_change(means), "negative"),
+        _negative(measures.classify_by_relative_change(means)),
         # rates have no unit here: any response counts
-        _share_of(measures.classify_by_tolerance(responses, least=0.0), "negative"),
+        _negative(measures.classify_by_tolerance(responses, least=0.0)),
         measures.mean_of_finite(measures.signed_error_indices(responses).negative),
     ]
 
@@ -120,9 +127,9 @@ def _share(chosen: np.ndarray, among: np.ndarray) -> float:
     return float(chosen[among].mean()) if among.any() else float("nan")
 
 
-def _share_of(classes: np.ndarray, name: str) -> float:
-    """Fraction of a class."""
-    return _share(classes == name, classes != "undefined")
+def _negative(classes: np.ndarray) -> float:
+    """Fraction of units with a negative prediction error."""
+    return float(measures.fractions_of_classes(classes)["negative"].proportion)
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
@@ -158,7 +165,8 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
     published = references.load_references("prediction_error_statistics").set_index("id")
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 72, 1, len(PANELS))
     for ax, (name, title, row, told) in zip(axes, PANELS, strict=True):
-        figures.animal_points(last[name], ax=ax, styles=styles)
+        bounds = (last[f"{name}_lower"], last[f"{name}_upper"]) if f"{name}_lower" in last else None
+        figures.animal_points(last[name], bounds=bounds, ax=ax, styles=styles)
         ax.set_xticks([])
         ax.set_title(title)
         ax.set_ylabel("Fraction of units" if name != "fraction_driven_by_playback_halts" else "Fraction of these")
@@ -166,13 +174,15 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
         if row:
             _draw_published(ax, published.loc[row], told)
         if f"{name}_chance" in last:
-            _draw_chance(ax, last[f"{name}_chance"], list(styles))
+            figures.chance_levels(last[f"{name}_chance"], ax=ax, styles=styles)
     figures.panel_letters(axes)
     figures.group_legend(figure, styles)
-    names = [name for name, *_ in PANELS] + [name for name in VARIABLES if name.endswith("_chance")]
+    ends = ("_lower", "_upper", "_chance")
+    names = [name for name, *_ in PANELS] + [name for name in VARIABLES if name.endswith(ends)]
     numbers = pd.concat([_rows(last[name]).assign(measure=name) for name in names], ignore_index=True)
     caption = (
-        f"Last session, {condition}. Dots: animals; bars: medians. Classes by permutation of single events (2.5 % in "
+        f"Last session, {condition}. Dots: animals; thin lines: Wilson's 95 % interval over the units "
+        "of an animal, taken as independent; bars: medians. Classes by permutation of single events (2.5 % in "
         "each tail): mismatch units answer halts of the flow during running more than coupled running and standing "
         "still, and do not answer playback (flow while still); playback units the other way round. Dotted: the same "
         "with phases shuffled. Grey: neurons that depolarise, or hyperpolarise, to mismatch in Jordan & Keller 2020 "
@@ -209,13 +219,6 @@ def _draw_published(ax: Axes, row: pd.Series, told: str) -> None:
     ax.axhspan(row["lower"], row["upper"], color="0.9", linewidth=0, zorder=0)
     ax.axhline(row["value"], color="0.55", linewidth=0.8, zorder=0)
     ax.annotate(told, (0.98, 0.985), xycoords="axes fraction", ha="right", va="top", fontsize=6, color="0.35")
-
-
-def _draw_chance(ax: Axes, values: xr.DataArray, groups: list[str]) -> None:
-    """Mean chance level of every group."""
-    for place, group in enumerate(groups):
-        level = float(values.values[values["group"].values.astype(str) == group].mean())
-        ax.plot([place - 0.3, place + 0.3], [level] * 2, color="0.4", linestyle=":", linewidth=1.2)
 
 
 def _rows(values: xr.DataArray) -> pd.DataFrame:

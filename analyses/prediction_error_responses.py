@@ -27,6 +27,20 @@ PAIRS = (
     ("surprise", "expected"),
 )
 PERMUTATIONS, TAIL = 999, 0.025
+#: shuffles of the labels for the level of chance, and permutations that each is tested by
+SHUFFLES, COARSE = 20, 199
+ENDS = ("lower", "upper", "chance")
+#: of units that respond more, or less, to a violation: fraction, its interval, and the level of chance
+FRACTIONS = {
+    f"fraction_responding_{side}{end}": f"Units responding {side}{told}"
+    for side in ("more", "less")
+    for end, told in (
+        ("", ""),
+        ("_lower", ", lower end of the interval"),
+        ("_upper", ", upper end of the interval"),
+        ("_chance", ", labels shuffled"),
+    )
+}
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -43,11 +57,10 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     xarray.Dataset
         `event_response` on (animal, variable, layer, condition, step): step is the place relative to the event, in
         events; means over units and events, of rates as they are, of the teaching signal its size.
-        `fraction_responding_more`
-        and `fraction_responding_less` on (animal, variable, layer): units that pass a permutation test of a violation
-        against its control, 2.5 % on either side by chance; which pair stands in their attribute ``pair``. Gaps: events
-        too near to the start or end of a block are left out; NaN where fewer than two are left, and all fractions where
-        no pair was recorded.
+        `FRACTIONS` on (animal, variable, layer): units that pass a permutation test of a violation against its
+        control, 2.5 % on either side, with Wilson's 95 % interval over the units of an animal, and the same fraction
+        with shuffled labels; which pair stands in their attribute ``pair``. Gaps: events too near to the start or end
+        of a block are left out; NaN where fewer than two are left, and all fractions where no pair was recorded.
 
     Raises
     ------
@@ -62,7 +75,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     lags = np.arange(-BEFORE, AFTER + 1)
     n_animals = events.sizes["animal"]
     response = np.full((n_animals, len(SIGNALS), len(layers), len(conditions), len(lags)), np.nan)
-    fractions = np.full((2, n_animals, len(SIGNALS), len(layers)), np.nan)
+    fractions = np.full((len(FRACTIONS), n_animals, len(SIGNALS), len(layers)), np.nan)
     for animal in range(n_animals):
         own = measures.session_events(events, animal, events.sizes["session"] - 1, on)
         if not own.condition.size:
@@ -77,8 +90,10 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     measured = xr.Dataset(
         {
             "event_response": ((*dims, "condition", "step"), response, {"long_name": "Response", "units": "a.u."}),
-            "fraction_responding_more": (dims, fractions[0], told | {"long_name": "Units responding more"}),
-            "fraction_responding_less": (dims, fractions[1], told | {"long_name": "Units responding less"}),
+        }
+        | {
+            name: (dims, values, told | {"long_name": title})
+            for (name, title), values in zip(FRACTIONS.items(), fractions, strict=True)
         },
         coords={
             "animal": events["animal"].values,
@@ -115,16 +130,26 @@ def _around(
 def _classified(
     own: "measures.SessionEvents", values: np.ndarray, pair: tuple[str, str], layers: list[str], animal: int
 ) -> np.ndarray:
-    """Fractions of units (more or less, layer) that tell a violation from its control, the same identities in both."""
+    """What `FRACTIONS` names, (fraction, layer): violation against control, the same identities in both."""
     alike = set(own.identity[own.condition == pair[0]].tolist()) & set(own.identity[own.condition == pair[1]].tolist())
     chosen = np.isin(own.condition, pair) & np.isfinite(values).all(axis=1)
     if alike:
         chosen &= np.isin(own.identity, list(alike))
     rare = own.condition[chosen] == pair[0]
     if min(rare.sum(), (~rare).sum()) < 2:
-        return np.full((2, len(layers)), np.nan)
+        return np.full((len(FRACTIONS), len(layers)), np.nan)
     p_values = measures.permutation_p_values(values[chosen], rare, np.random.default_rng(animal), PERMUTATIONS)
-    return np.array([[(side[own.layer == layer] <= TAIL).mean() for layer in layers] for side in p_values])
+    shuffling, found = np.random.default_rng((animal, 1)), np.full((2, 4, len(layers)), np.nan)
+    for depth, layer in enumerate(layers):
+        units = own.layer == layer
+        owner = np.full(units.sum(), animal)
+        chance = measures.shuffled_fractions(
+            values[chosen][:, units], rare, owner, shuffling, SHUFFLES, COARSE, tail=TAIL
+        )
+        for side, level in enumerate((chance.mean_above, chance.mean_below)):
+            passed = p_values[side][units] <= TAIL
+            found[side, :, depth] = *measures.proportion_and_interval(int(passed.sum()), len(passed)), level
+    return found.reshape(len(FRACTIONS), len(layers))
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
@@ -205,17 +230,21 @@ def draw_classes(measured: xr.Dataset) -> figures.Drawing:
         name = ("fraction_responding_more", "fraction_responding_less")[number // len(SIGNALS)]
         signal, title = list(SIGNALS.items())[number % len(SIGNALS)]
         values = measured[name].isel(layer=-1).sel(variable=signal)
-        figures.animal_points(values, ax=ax, styles=styles)
+        own = {end: measured[f"{name}_{end}"].isel(layer=-1).sel(variable=signal) for end in ENDS}
+        figures.animal_points(values, bounds=(own["lower"], own["upper"]), ax=ax, styles=styles)
         ax.axhline(TAIL, color="0.6", linewidth=0.6, zorder=0)
+        figures.chance_levels(own["chance"], ax=ax, styles=styles)
         ax.set_ylim(-0.03, 1.03)
         if number < len(SIGNALS):
             ax.set_title(title)
             ax.set_xticklabels([])
-        tables.append(values.to_dataframe(name="value").reset_index().assign(measure=name))
+        table = values.to_dataframe(name="value").reset_index().assign(measure=name)
+        tables.append(table.assign(**{end: one.values for end, one in own.items()}))
     figures.panel_letters(axes)
     pair = measured["fraction_responding_more"].attrs["pair"].replace("_", " ")
     caption = (
         f"Units of the top layer that respond more (above) or less (below): {pair}, permutation test within each "
-        "animal; grey: 2.5 % by chance. Dots are animals, bars medians of groups. "
+        "animal; grey: 2.5 % by chance, dotted: mean with shuffled labels. Dots are animals with Wilson's 95 % "
+        "interval over their units, taken as independent; bars medians of groups. "
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")

@@ -49,10 +49,48 @@ def test_planted_responses_come_back_as_their_indices(analysis):
         np.testing.assert_allclose(own["i_mm"], own["i_pe"] + own["i_rs"], rtol=1e-12)
     np.testing.assert_allclose(measured["common_contrast_index"], 0.6)
     drawings = analysis.plot(measured)
-    assert set(drawings) == {"deviance_cascade", "deviance_many_standards"}
+    kinds = ("deviance", "deviance_differences", "deviance_hierarchy")
+    assert set(drawings) == {f"{kind}_{control}" for kind in kinds for control in ("cascade", "many_standards")}
     assert "Parras" in drawings["deviance_cascade"].caption
     table = summarise(tidy({"deviance_decomposition": measured}))
-    assert set(table["measure"]) == {"i_mm", "i_pe", "i_rs", "common_contrast_index"}
+    differences = {"deviance_detection", "stimulus_specific_adaptation"}
+    assert set(table["measure"]) == {"i_mm", "i_pe", "i_rs", "common_contrast_index"} | differences
+
+
+def test_differences_keep_the_size_of_responses_and_silent_units_count(analysis):
+    gains = {"standard": 1.0, "deviant": 4.0, "many_standards": 2.0, "cascade": 2.5}
+    own = analysis.measure(planted(gains, silent=(0,))).isel(step=-1).sel(condition="cascade, plasticity off")
+    # one of the three units of the lower layer is silent; somata answer twice as much as rates
+    for signal, scale in (("rate", 1), ("somatic", 2), ("feedback", 1)):
+        found = own.sel(variable=signal)
+        np.testing.assert_allclose(found["deviance_detection"], np.tile([scale * 1.0, scale * 1.5], (2, 1)))
+        np.testing.assert_allclose(found["stimulus_specific_adaptation"], np.tile([scale * 1.0, scale * 1.5], (2, 1)))
+    assert own["deviance_detection"].attrs["units"] == "a.u."
+
+
+def test_a_prediction_error_that_rises_along_layers_is_told_from_one_that_falls(analysis):
+    recording = planted({"standard": 1.0, "deviant": 2.0, "many_standards": 1.5, "cascade": 1.5})
+    events = recording["events"].to_dataset()
+    deviant = events["condition"].values == NAMES.index("deviant")
+    upper = events["layer"].values == "hidden_2"
+    for signal, change in (("somatic", 3.0), ("rate", -0.5)):
+        values = events[signal].values.copy()
+        values += change * (deviant[..., None] & upper)
+        events[signal] = (events[signal].dims, values)
+    recording["events"] = events
+    measured = analysis.measure(recording)
+    along = measured["i_pe_rank_correlation_with_layer"]
+    assert along.dims == ("animal", "variable", "condition", "step")
+    assert (along.sel(variable="somatic") == 1).all() and (along.sel(variable="rate") == -1).all()
+    # nothing rises where all layers are alike
+    assert along.sel(variable="feedback").isnull().all()
+    table = analysis.plot(measured)["deviance_hierarchy_cascade"].numbers
+    rising = table[(table["measure"] == "i_pe") & (table["variable"] == "somatic")].iloc[0]
+    layers = measured["i_pe"].sel(variable="somatic", condition="cascade, plasticity off").isel(step=-1, animal=0)
+    assert rising["slope_per_layer"] == pytest.approx(float(layers[1] - layers[0]))
+    # published medians along three stations: iPE rises by 0.19 and 0.24, half as much per station
+    recorded = table[(table["measure"] == "i_pe") & table["group"].str.startswith("recorded")]
+    assert sorted(recorded["slope_per_layer"].round(3)) == [0.095, 0.12]
 
 
 def test_adaptation_alone_makes_a_mismatch_without_a_prediction_error(analysis):

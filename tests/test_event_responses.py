@@ -44,3 +44,48 @@ def test_without_a_control_nothing_is_classified(analysis):
     measured = analysis.measure(events_recording(shown, shown, units, names=NAMES))
     assert measured["fraction_responding_more"].isnull().all()
     assert set(analysis.plot(measured)) == {"event_responses"}
+
+
+def test_fractions_have_intervals_and_their_level_of_chance(analysis):
+    measured = analysis.measure(planted())
+    for name in ("more", "less"):
+        own = {end: measured[f"fraction_responding_{name}{end}"] for end in ("", "_lower", "_upper", "_chance")}
+        assert (own["_lower"] < own[""]).all() and (own[""] < own["_upper"]).all()
+        # Wilson's interval of 10 of 40 units is 14.2 to 40.2 %
+        tenth = own[""].values == 0.25
+        assert tenth.any()
+        np.testing.assert_allclose(own["_lower"].values[tenth], 0.142, atol=5e-4)
+        np.testing.assert_allclose(own["_upper"].values[tenth], 0.402, atol=5e-4)
+        # with shuffled labels about 2.5 % pass, far fewer than with the labels as they are
+        assert (own["_chance"] < own["_lower"]).all()
+        assert abs(own["_chance"].mean() - 0.025) < 0.015
+    table = analysis.plot(measured)["event_unit_classes"].numbers
+    assert {"value", "lower", "upper", "chance"} <= set(table.columns)
+    assert (table["lower"] <= table["value"]).all() and (table["value"] <= table["upper"]).all()
+
+
+def test_the_same_picture_is_compared_where_it_is_expected_and_where_it_is_not():
+    """Every picture has a response of its own; unexpected, it is three times as strong, in half of the units."""
+    compared = find_analysis("expected_and_unexpected")
+    condition = np.array((["novel_catch"] * 5 + ["novel_change"]) * 10)
+    # a picture that never comes as a change has no part in the index
+    identity = np.array(
+        [f"picture {number % 3 if name == 'novel_change' else number % 4}" for number, name in enumerate(condition)]
+    )
+    own = np.array([1.0, 2.0, 4.0, 100.0])[[int(name[-1]) for name in identity]]
+    gain = np.where(condition == "novel_change", 3.0, 1.0)[:, None]
+    response = own[:, None] * np.concatenate([np.tile(gain, 4), np.ones((condition.size, 4))], axis=1)
+    response = np.broadcast_to(response, (2, 1, *response.shape))
+    shape = (2, 1, condition.size)
+    recording = events_recording(
+        np.broadcast_to(condition, shape),
+        np.broadcast_to(identity, shape),
+        {"somatic": response, "rate": response},
+        names=("novel_catch", "novel_change"),
+    )
+    measured = compared.measure(recording)
+    index = measured["stimulus_index"].sel(condition="novel: change against catch, plasticity off")
+    # (3 - 1) / (3 + 1) in half of the units, 0 in the others
+    np.testing.assert_allclose(index, 0.25)
+    assert measured["stimulus_index"].sel(condition="all events, plasticity off").isnull().all()
+    assert compared.plot(measured)

@@ -16,7 +16,7 @@ from neurofa.figures.courses import (
 )
 from neurofa.figures.curves import chance_line, decay_curve, half_life_points, performance_over_days
 from neurofa.figures.decay_panels import decay_panels
-from neurofa.figures.distributions import animal_points, group_axis, log_axis, success_rates
+from neurofa.figures.distributions import animal_points, chance_levels, group_axis, log_axis, success_rates
 from neurofa.figures.drawing import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,
@@ -46,6 +46,7 @@ __all__ = [
     "caption_of_courses",
     "caption_of_groups",
     "caption_of_switching",
+    "chance_levels",
     "chance_line",
     "course_over_steps",
     "day_labels",

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMe
 from neurofa.figures.drawing import axes_or_new, axis_label, style
 from neurofa.figures.palette import GroupStyle, group_styles
 from neurofa.figures.tables import group_sizes
+from neurofa.measures import mean_of_finite
 
 #: how far dots of a group lie from its middle at most; the distance of groups is 1
 _WIDTH = 0.32
@@ -24,6 +25,7 @@ def animal_points(
     values: xr.DataArray,
     *,
     log: bool = False,
+    bounds: tuple[xr.DataArray, xr.DataArray] | None = None,
     ax: Axes | None = None,
     styles: Mapping[str, GroupStyle] | None = None,
 ) -> Axes:
@@ -37,6 +39,8 @@ def animal_points(
         without a finite value are left out.
     log : bool
         Logarithmic axis, where all values are positive.
+    bounds : tuple of xarray.DataArray, optional
+        Lower and upper end of the interval of every animal's own value, (animal,) each; thin lines.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new single-column figure.
     styles : mapping, optional
@@ -52,8 +56,12 @@ def animal_points(
     with style():
         ax = axes_or_new(ax)
         for place, group in enumerate(group_sizes(values)):
-            own = numbers[(groups == group) & np.isfinite(numbers)]
+            there = (groups == group) & np.isfinite(numbers)
+            own = numbers[there]
             beside = place + _WIDTH * (2 * (np.arange(len(own)) * _GOLDEN % 1) - 1)
+            if bounds is not None:
+                low, high = (one.values[there] for one in bounds)
+                ax.vlines(beside, low, high, color=styles[group].colour, linewidth=0.5, alpha=0.6)
             size = 9 if len(own) <= 20 else 3
             ax.scatter(beside, own, size, color=styles[group].colour, alpha=0.6, linewidth=0, rasterized=len(own) > 500)
             if len(own):
@@ -64,6 +72,25 @@ def animal_points(
         group_axis(ax, styles, list(group_sizes(values)))
         ax.set_ylabel(axis_label(values))
     return ax
+
+
+def chance_levels(values: xr.DataArray, *, ax: Axes, styles: Mapping[str, GroupStyle]) -> None:
+    """
+    Draw the mean level of chance of every group, dotted, among the points of `animal_points`.
+
+    Parameters
+    ----------
+    values : xarray.DataArray
+        (animal,) with the coordinate ``group``. Gaps: animals without a finite value are left out.
+    ax : matplotlib.axes.Axes
+        Where the points are.
+    styles : mapping
+        Groups in the order of the points.
+    """
+    groups = values["group"].values.astype(str)
+    for place, group in enumerate(styles):
+        level = mean_of_finite(values.values[groups == group])
+        ax.plot([place - 0.3, place + 0.3], [level] * 2, color="0.4", linestyle=":", linewidth=1.2)
 
 
 def success_rates(
