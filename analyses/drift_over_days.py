@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import NeurofaError, figures, measures, references
+from neurofa import figures, measures, references
+from neurofa.errors import RecordingError
 
 #: measure id to (long name, units), in the order of the panels
 OF_MAPS = {
@@ -73,7 +74,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
+        raise RecordingError("drift needs two sessions of one animal at least, not one; record or import more")
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()
@@ -250,10 +251,8 @@ def draw_decay(measured: xr.Dataset, recorded: xr.Dataset | pd.DataFrame | None)
         tables += figures.recorded.rows_of(points, name)
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured, recorded)
-    caption = "Similarity of the maps of two sessions against the days between them."
-    caption += f"{figures.caption_of_switching(measured)} " + figures.caption_of_groups(
-        observed["population_vector_correlation"]
-    )
+    caption = "Similarity of the maps of two sessions against the days between them. "
+    caption += figures.caption_of_groups(observed["population_vector_correlation"])
     caption += figures.recorded.caption_of(recorded)
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import NeurofaError, figures, measures, references
+from neurofa import figures, measures, references
+from neurofa.errors import RecordingError
 
 #: measure id to (long name, units)
 OF_ANIMALS = {
@@ -48,18 +49,18 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    NeurofaError
+    RecordingError
         Where no two groups differ in their schedule only, or nobody knows how often stimuli were shown.
     """
     probe = recording["probe"].to_dataset()
     if "experience" not in probe:
-        raise NeurofaError(
+        raise RecordingError(
             "familiarity needs the number of stimuli shown before each session, which imported recordings lack; "
             "simulate groups that meet stimuli more and less often, such as those of odor_familiarity"
         )
     seldom = least_exposed(recording)
     if not seldom:
-        raise NeurofaError(
+        raise RecordingError(
             "familiarity compares groups that differ in their table schedule only, and there are no two of these; "
             "give the protocol some, such as those of odor_familiarity"
         )

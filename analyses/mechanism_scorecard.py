@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import NeurofaError, analyse, figures, measures, references
+from neurofa import analyse, figures, measures, references
+from neurofa.errors import RecordingError
 
 #: measure id to the title of its block of columns
 BLOCKS = {
@@ -56,7 +57,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     table = figures.recorded.curves_named(recording)
     if not table:
-        raise NeurofaError(
+        raise RecordingError(
             "mechanism_scorecard holds simulated animals against recorded curves of as many stimuli, and none are "
             'named here; simulate a protocol with, for example, references.tables = ["ca1_linear_track_curves"]'
         )
@@ -162,7 +163,7 @@ def pooled_sd(values: list[np.ndarray]) -> np.ndarray:
         squares = squares + np.where(there, (own - _mean(own)) ** 2, 0.0).sum(axis=0)
         free = free + np.maximum(there.sum(axis=0) - 1, 0)
     if not np.any(free):
-        raise NeurofaError("standard errors need two animals or more in one group at least; raise cohort.animals")
+        raise RecordingError("standard errors need two animals or more in one group at least; raise cohort.animals")
     return np.sqrt(squares / np.where(free > 0, free, np.nan))
 
 

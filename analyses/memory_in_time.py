@@ -11,7 +11,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from neurofa import NeurofaError, figures, measures
+from neurofa import figures, measures
+from neurofa.errors import RecordingError
 
 #: measure id to (long name, units)
 LABELS = {
@@ -38,12 +39,12 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    NeurofaError
+    RecordingError
         Where trials were not recorded over time, or performance was not monitored.
     """
     probe = recording["probe"].to_dataset()
     if "correct_in_time" not in probe:
-        raise NeurofaError(
+        raise RecordingError(
             "the recording has no time within its trials, which this analysis is about; "
             'run a protocol with network.kind = "recurrent", such as delayed_match_to_sample'
         )

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import NeurofaError, figures, measures
+from neurofa import figures, measures
+from neurofa.errors import RecordingError
 
 #: similarities whose -log adds up over time, with their names in figures
 SIMILARITIES = {
@@ -70,7 +71,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise NeurofaError("time and experience need two sessions of one animal at least; record or import more")
+        raise RecordingError("time and experience need two sessions of one animal at least; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],
@@ -291,7 +292,7 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
         f"the visits, in {_plural(measured)}, between two sessions. What is a matter of days alone lies on one line "
         "above, what is a matter of visits on one line below. "
         f"Regression on both (groups that differ in their schedule only, together): {'. '.join(words)}."
-        f"{figures.caption_of_switching(measured)} {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
+        f" {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
 

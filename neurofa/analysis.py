@@ -6,6 +6,7 @@ An analysis is a Python file with ``measure(recording) -> xarray.Dataset`` and
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from neurofa import figures
+from neurofa import figures, measures
 from neurofa.catalogue import did_you_mean, load_module, shipped_folder
 from neurofa.errors import ConfigError, NeurofaError, RunFolderError
 from neurofa.recording import check_recording, load_recording
@@ -99,6 +100,9 @@ def analyse(
     """
     Run analyses on a recording, and write what they measure and draw.
 
+    Captions of recorded animals that switch between maps (`neurofa.measures.detect_map_switching`) warn that what is
+    drawn is not drift alone.
+
     Parameters
     ----------
     recording : xarray.DataTree or path-like
@@ -139,6 +143,7 @@ def analyse(
     tree, folder = _opened(recording, out)
     tell = progress or (lambda words: None)
     others = _measured_of_recorded(modules, recorded, tell)
+    warning = "" if folder is None else _warning_of_switching(tree)
     measured: dict[str, xr.Dataset] = {}
     drawings: dict[str, dict[str, figures.Drawing]] = {}
     for name, module in modules.items():
@@ -146,7 +151,8 @@ def analyse(
         measured[name] = _measure(name, module, tree)
         if folder is not None:
             tell(f"{name}: draw")
-            drawings[name] = _plot(name, module, measured[name], others.get(name))
+            drawn = _plot(name, module, measured[name], others.get(name))
+            drawings[name] = {key: replace(one, caption=f"{one.caption}{warning}") for key, one in drawn.items()}
     if folder is not None:
         tell("write tables and figures")
         write_results(folder, measured, drawings, metadata)
@@ -287,3 +293,12 @@ def _caption(name: str, module: ModuleType) -> str:
     """Caption of a bare figure: the first line of what the analysis says of itself."""
     lines = (module.__doc__ or "").strip().splitlines()
     return lines[0].strip() if lines else f"Figure of the analysis {name}."
+
+
+def _warning_of_switching(recording: xr.DataTree) -> str:
+    """What every caption says of recorded animals that switch between maps; empty where there is none."""
+    probe = recording["probe"].to_dataset()
+    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    flagged = (measures.animals_that_switch_maps(probe, layers) == 1).any(axis=1)
+    names = ", ".join(probe["animal"].values[flagged].astype(str))
+    return f" Not to be read as drift, for trials show that the animal switches between maps: {names}." if names else ""

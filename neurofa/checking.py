@@ -22,6 +22,7 @@ _BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "gt": ("greater than", lambda value, bound: value > bound),
     "le": ("at most", lambda value, bound: value <= bound),
     "lt": ("less than", lambda value, bound: value < bound),
+    "zero_or_gt": ("0 or greater than", lambda value, bound: value == 0 or value > bound),
 }
 
 
@@ -36,7 +37,7 @@ def per_animal(default: float, *, description: str = "", **bounds: float) -> Any
     description : str
         One line.
     **bounds : float
-        Any of ``ge``, ``gt``, ``le``, ``lt``.
+        Any of ``ge``, ``gt``, ``le``, ``lt``, ``zero_or_gt``.
 
     Returns
     -------

@@ -215,11 +215,24 @@ def compare(
 
 @app.command()
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or more run folders.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One or more run folders, or one sweep.")],
     out: Annotated[Path | None, typer.Option("--out", help="The page to write.")] = None,
 ) -> None:
-    """Write the report of one run, or of several on one page."""
+    """Write the report of one run, of several on one page, or of a sweep."""
     from neurofa.report import write_report
+    from neurofa.sweep.plan import is_sweep
+
+    sweeps = [folder for folder in folders if is_sweep(folder)]
+    if sweeps and (len(folders) > 1 or out is not None):
+        raise ConfigError(
+            f"{sweeps[0]} is a sweep, whose page stands in its folder and takes no others; give it alone, without --out"
+        )
+    if sweeps:
+        from neurofa.sweep.combined import combine
+
+        combine(sweeps[0])
+        say(f"Report: {sweeps[0] / 'report.html'}")
+        return
 
     say(f"Report: {write_report(folders, out)}")
 

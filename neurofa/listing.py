@@ -85,15 +85,17 @@ def _noise() -> list[tuple[str, str]]:
 
 
 def _overnight() -> list[tuple[str, str]]:
-    """Overnight processes with their parameters."""
+    """Overnight processes with their parameters and sources."""
     from neurofa.checking import parameters_model
+    from neurofa.citations import identifiers
     from neurofa.overnight import overnight_processes
 
     rows = []
     for name, process in overnight_processes().items():
         parameters = parameters_model(process).model_fields
         texts = "; ".join(f"{key}: {info.description} [{info.default:g}]" for key, info in parameters.items())
-        rows.append((name, f"{_first_line(inspect.getdoc(process))} {texts}"))
+        text = inspect.getdoc(process) or ""
+        rows.append((name, f"{_first_line(text)} {texts}. [{', '.join(identifiers(text))}]"))
     return rows
 
 

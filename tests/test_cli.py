@@ -161,6 +161,14 @@ def test_list_names_everything(call):
         assert re.search(rf"^  {name}\b", out, re.MULTILINE), name
 
 
+def test_list_of_overnight_processes_names_their_sources(call):
+    code, out, _ = call("list", "overnight")
+    assert code == 0
+    rows = [line for line in out.splitlines() if line.startswith("  ")]
+    assert len(rows) > 8
+    assert all(re.search(r"\[.*10\.\d+/\S+\]$", row) for row in rows), rows
+
+
 def test_list_of_one_kind_names_nothing_else(call):
     code, out, _ = call("list", "rules")
     assert code == 0
@@ -350,6 +358,10 @@ def test_an_unknown_analysis_changes_nothing(refused, run_folder):
     before = (run_folder / "measures.csv").read_bytes()
     assert "did you mean 'drift_over_days'?" in refused("analyse", run_folder, "--analysis", "drift_over_day")
     assert (run_folder / "measures.csv").read_bytes() == before
+
+
+def test_an_analysis_of_what_a_recording_lacks_is_refused(refused, imported):
+    assert "no time within its trials" in refused("analyse", imported, "--analysis", "memory_in_time")
 
 
 def test_comparing_with_something_that_is_no_run_is_refused(refused, run_folder, tmp_path):

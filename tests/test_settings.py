@@ -87,6 +87,13 @@ def test_lists_have_one_number_per_animal() -> None:
         OvernightSettings(excitability_drift={"sd": [0.1, 0.2]}).check_animals(3)  # type: ignore[call-arg]
 
 
+def test_student_steps_without_a_standard_deviation_are_refused_before_anything_is_simulated() -> None:
+    for allowed in (0, 2.5):
+        OvernightSettings(excitability_drift={"sd": 0.1, "degrees_of_freedom": allowed})  # type: ignore[call-arg]
+    with pytest.raises(ValidationError, match="degrees_of_freedom must be 0 or greater than 2, got 1"):
+        OvernightSettings(excitability_drift={"sd": 0.1, "degrees_of_freedom": 1})  # type: ignore[call-arg]
+
+
 def test_defaults_of_settings_are_checked_as_well() -> None:
     class Wrong(Settings):
         value: float = per_animal(-1.0, ge=0)

@@ -160,6 +160,27 @@ def test_combined_tables_hold_what_the_runs_measured(partly_failed):
     assert kept["rule.learning_rate"].unique().tolist() == [0.2]
 
 
+def test_the_page_of_a_sweep_is_written_again_on_request(swept, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "sweep"
+    shutil.copytree(swept.folder, folder)
+    before = (folder / "overview.csv").read_bytes()
+    for name in ("report.html", "overview.csv", "conditions.csv"):
+        (folder / name).unlink()
+    monkeypatch.setattr(sys, "argv", ["neurofa", "report", str(folder)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code in (0, None)
+    assert (folder / "overview.csv").read_bytes() == before
+    assert "feedback_walk" in (folder / "report.html").read_text(encoding="utf-8")
+    for more in ([str(next(iter(swept.runs.values())).folder)], ["--out", str(tmp_path / "page.html")]):
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["neurofa", "report", str(folder), *more])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == 2
+        assert "is a sweep" in capsys.readouterr().err
+
+
 def test_the_fall_of_the_correlation_is_taken_within_animals(tmp_path):
     rows = [
         ("population_vector_correlation", "rate", "g", animal, "h", lag, value)

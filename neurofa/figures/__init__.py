@@ -31,7 +31,7 @@ from neurofa.figures.heatmaps import session_matrix, tuning_across_days
 from neurofa.figures.palette import PALETTE, GroupStyle, group_coords, marker_of, paler, session_coords, styles_of
 from neurofa.figures.palette import group_styles as group_styles
 from neurofa.figures.panels import day_labels, group_legend, parts_of, session_matrices, shared_colourbar
-from neurofa.figures.tables import caption_of_groups, caption_of_switching, day_table, lag_table, sizes_text, with_lags
+from neurofa.figures.tables import caption_of_groups, day_table, lag_table, sizes_text, with_lags
 from neurofa.figures.tables import mean_over_animals as mean_over_animals
 from neurofa.figures.trajectories import hidden_trajectory, trajectory_legend
 
@@ -45,7 +45,6 @@ __all__ = [
     "animal_points",
     "caption_of_courses",
     "caption_of_groups",
-    "caption_of_switching",
     "chance_levels",
     "chance_line",
     "course_over_steps",

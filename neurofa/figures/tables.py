@@ -370,23 +370,3 @@ def _in_order(table: pd.DataFrame, values: xr.DataArray, column: str) -> pd.Data
     order = {name: number for number, name in enumerate(group_sizes(values))}
     table = table.assign(_order=table["group"].map(order)).sort_values(["_order", "animal", column], ignore_index=True)
     return table.drop(columns="_order")
-
-
-def caption_of_switching(measured: xr.Dataset) -> str:
-    """
-    Warn in a caption of animals that switch between maps.
-
-    Parameters
-    ----------
-    measured : xarray.Dataset
-        With ``switches_maps`` (animal, ...), 1 for animals that do.
-
-    Returns
-    -------
-    str
-        One sentence that begins with a space, empty where there is none.
-    """
-    flags = measured["switches_maps"]
-    flagged = (flags == 1).any([dim for dim in flags.dims if dim != "animal"]).values
-    names = ", ".join(measured["animal"].values[flagged].astype(str))
-    return f" Not to be read as drift, for trials show that the animal switches between maps: {names}." if names else ""

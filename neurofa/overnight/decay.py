@@ -1,4 +1,7 @@
-"""Forgetting by decay of the weights: towards zero, or towards what an animal was born with."""
+"""Forgetting by decay of the weights: towards zero, or towards what an animal was born with.
+
+The source argues that decay is a process of its own; that it is exponential, and where it ends, is chosen here.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def weight_decay(
     Let the weights of the hidden layers decay: W <- W (1 - rate)^days.
 
     Alone it predicts a loss of the code that learning repairs; with walking feedback it lets the code turn. What is not
-    rehearsed for long is lost altogether, which `decay_to_birth` avoids. No publication is followed.
+    rehearsed for long is lost altogether, which `decay_to_birth` avoids.
 
     Parameters
     ----------
@@ -37,6 +40,10 @@ def weight_decay(
         Not used.
     rate : torch.Tensor
         (animal,): fraction per day, 0 to 1.
+
+    References
+    ----------
+    Hardt et al. 2013, 10.1016/j.tics.2013.01.001 (a brain-wide decay that forgets what is not kept).
     """
     for number, layer in enumerate(network.layers[:-1]):
         layer.weights.mul_((1 - rate).reshape(-1, 1, 1) ** days_of_units(network, number, days))
@@ -53,7 +60,7 @@ def readout_decay(
     Let the weights of the readout decay: W <- W (1 - rate)^days.
 
     Alone it predicts weaker reports after gaps, and a hidden code that stays; with walking feedback it lets the readout
-    follow the units that carry the target now. No publication is followed.
+    follow the units that carry the target now.
 
     Parameters
     ----------
@@ -65,6 +72,10 @@ def readout_decay(
         Not used.
     rate : torch.Tensor
         (animal,): fraction per day, 0 to 1.
+
+    References
+    ----------
+    Hardt et al. 2013, 10.1016/j.tics.2013.01.001 (a brain-wide decay that forgets what is not kept).
     """
     network.layers[-1].weights.mul_((1 - rate).reshape(-1, 1, 1) ** days)
 
@@ -83,8 +94,7 @@ def decay_to_birth(
 
     Alone it predicts no drift at all once learning has become stationary: what is forgotten is learned again, in the
     same units, since the feedback is the same. With walking feedback it lets the code turn like `weight_decay`, but
-    around a part that each unit keeps for life, and after a long gap a code of innate tuning is left. No publication
-    is followed.
+    around a part that each unit keeps for life, and after a long gap a code of innate tuning is left.
 
     Parameters
     ----------
@@ -96,6 +106,10 @@ def decay_to_birth(
         Not used.
     rate : torch.Tensor
         (animal,): fraction per day, 0 to 1.
+
+    References
+    ----------
+    Hardt et al. 2013, 10.1016/j.tics.2013.01.001 (a brain-wide decay that forgets what is not kept).
     """
     if not bool((rate > 0).any()):
         return

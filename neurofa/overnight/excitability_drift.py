@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neurofa.checking import per_animal
-from neurofa.errors import ConfigError
 from neurofa.overnight.drift_speed import days_of_units
 
 if TYPE_CHECKING:
@@ -27,7 +26,9 @@ def excitability_drift(
         0.0, ge=0, description="sd over units of the log time constant, then log-normal; 0 = log-uniform"
     ),
     degrees_of_freedom: Tensor = per_animal(
-        0.0, ge=0, description="of Student t steps, one a day, greater than 2; 0 = normal steps"
+        0.0,
+        zero_or_gt=2,  # fewer have no standard deviation
+        description="of Student t steps, one a day, greater than 2; 0 = normal steps",
     ),
 ) -> None:
     """
@@ -60,11 +61,6 @@ def excitability_drift(
     degrees_of_freedom : torch.Tensor
         (animal,): of the Student t distribution of steps, greater than 2; 0 for normal steps.
 
-    Raises
-    ------
-    ConfigError
-        Where degrees of freedom are above 0, but not above 2: such steps have no standard deviation.
-
     References
     ----------
     Delamare et al. 2024, 10.7554/eLife.88053 (excitability as the driver of drifting ensembles).
@@ -73,7 +69,6 @@ def excitability_drift(
 
     if not bool((sd > 0).any()):
         return
-    _check_degrees_of_freedom(degrees_of_freedom)
     birth = draws.at_birth()
     spread = sd.reshape(-1, 1)
     for number, layer in enumerate(network.layers[:-1]):
@@ -118,16 +113,6 @@ def log_uniform(rank: Tensor, fastest_days: Tensor, slowest_days: Tensor) -> Ten
     ratio = (slowest_days / fastest_days).reshape(-1, 1)
     tau: Tensor = fastest_days.reshape(-1, 1) * ratio ** torch.special.ndtr(rank)
     return tau
-
-
-def _check_degrees_of_freedom(given: Tensor) -> None:
-    """Refuse Student t distributions without a standard deviation."""
-    wrong = given[(given > 0) & (given <= 2)]
-    if len(wrong):
-        raise ConfigError(
-            "overnight.excitability_drift.degrees_of_freedom must be 0, for normal steps, or greater than 2, "
-            f"got {float(wrong[0]):g}; steps of fewer have no standard deviation"
-        )
 
 
 def _daily_steps(
