@@ -2,10 +2,12 @@
 
 import re
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +124,37 @@ def depends_on(model, variable):
             found.add(name)
             stack += re.findall(r"[A-Za-z_]\w*", expressions.get(name, ""))
     return found
+
+
+#: what reaches apical dendrites, beside the product of feedback weights and error that it stands for
+APICAL = """
+import brian2, numpy
+from neurofa.rules.names import Choices
+from neurofa.spiking.model import Model
+from tests import spiking
+
+brian2.prefs.codegen.target = "numpy"
+own = spiking.architecture([6, 5, 3], Choices({signal!r}, "layerwise", {feedback!r}))
+model, given = Model(own, brian2), spiking.arrays(own)
+hidden = brian2.StateMonitor(model.units[1], "U", record=True)
+output = brian2.StateMonitor(model.units[2], "teach", record=True)
+model.network.add(hidden, output)
+model.run(given, 1, 8)
+# nothing is fed back in the very first step; in the bins without learning nothing is taught
+sent = output.teach[:, 1:]
+open_ = (sent != 0).any(0)
+print(abs(given["feedback 0"] @ sent - hidden.U[:, 1:])[:, open_].max(), abs(hidden.U[:]).max(), open_.sum())
+"""
+
+
+@pytest.mark.parametrize("signal", ["error", "target"])
+def test_feedback_added_up_at_events_is_the_product_of_weights_and_signal(signal):
+    script = APICAL.format(signal=signal, feedback="fixed")
+    root = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wrong, largest, steps = (float(number) for number in done.stdout.split())
+    assert wrong < 1e-12 and largest > 0.1 and steps > 100
 
 
 def test_weights_lie_in_the_order_of_their_matrix():

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 #: what stands in a chunk's name besides the architecture: raised when the code of the network changes
-_VERSION = 5
+_VERSION = 6
 #: arrays of a call that are given in bins of time: name in the equations
 IN_BINS = ("stimulus", "target", "teaching", "gate", "bound")
 
@@ -72,6 +72,11 @@ class Architecture:
     def n_hidden(self) -> int:
         """Number of hidden layers."""
         return len(self.sizes) - 2
+
+    @property
+    def bin_steps(self) -> int:
+        """Time steps in a bin."""
+        return round(self.bin_ms / self.time_step_ms)
 
     def to_text(self) -> str:
         """

@@ -14,8 +14,8 @@ import numpy as np
 from neurofa.spiking.architecture import Architecture
 from neurofa.spiking.places import ARCHITECTURE_FILE, MANIFEST_FILE, SECONDS, SEED
 
-#: fast to compile, and for any machine of the kind
-_COMPILED_WITH = ["-w", "-O2", "-std=c++11"]
+#: for any machine of the kind
+_COMPILED_WITH = ["-w", "-O3", "-std=c++11"]
 
 
 def main(task: str, folder: Path) -> None:

@@ -71,7 +71,7 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
     slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
     model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\nplasticity : 1\n"
-    model += "U : 1\n" if architecture.error == "graded" else "dU/dt = -U/tau_u : 1\n"
+    model += _apical(architecture, layer)
     model += f"sent_up = slope*U : 1\ndelta = gain*sent_up : 1\nlearning = gate(t)*plasticity*delta : {_ONCE}"
     model += _bias(architecture)
     if architecture.homeostasis:
@@ -100,8 +100,11 @@ def output(architecture: Architecture) -> dict[str, str]:
     model = _MEMBRANE.format(drive="(a + baseline)", layer=architecture.n_hidden) + "n : 1\nbaseline : 1 (shared)\n"
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
-    model += f"dr/dt = -r/tau_e : 1\nerr = gate(t)*(target(t, i) + baseline - r) : {_ONCE}"
-    model += f"teach = {'err' if architecture.teaches_error else 'gate(t)*teaching(t, i)'} : {_ONCE}"
+    model += f"dr/dt = -r/tau_e : 1\naim = target(t, i) + baseline : {_ONCE}err = gate(t)*(aim - r) : {_ONCE}"
+    if architecture.teaches_error:
+        model += f"teach = err : {_ONCE}"
+    else:
+        model += f"aim_sent = teaching(t, i) : {_ONCE}teach = gate(t)*aim_sent : {_ONCE}"
     model += f"learning = bound(t)*err : {_ONCE}{_bias(architecture)}"
     model += _error_units(architecture, "teach")
     return _neurons(model, "v -= 1; n += 1; r += 1/(rho*tau_e)")
@@ -163,6 +166,14 @@ def backward(architecture: Architecture, layer: int) -> tuple[str, dict[str, str
     noisy = architecture.feedback.startswith("noisy")
     weight = "(F + step*M)" if noisy else "F"
     model = "F : 1\nstep : 1 (shared)\nscale : 1 (shared)\n" + ("M : 1\n" if noisy else "")
+    if by_event(architecture, layer):
+        if not architecture.teaches_error:
+            return model, {"bin": f"aimed_post += {weight}*aim_sent_pre"}
+        # the readout's estimate of its own rates, fed back: it jumps at its spikes and decays between them
+        return model, {
+            "spike": f"estimated_post += {weight}/(rho*tau_e)",
+            "bin": f"aimed_post += {weight}*aim_pre",
+        }
     if architecture.error == "graded":
         return model + f"U_post = {weight}*{source(architecture, layer)}_pre : 1 (summed)\n", {}
     return model, {name: f"U_post {sign}= {weight}/(rho_e*tau_u)" for name, sign in (("plus", "+"), ("minus", "-"))}
@@ -210,6 +221,37 @@ def source(architecture: Architecture, layer: int) -> str:
         return "teach"
     # folded weights hold the gain already
     return "sent_up" if architecture.fed_back(layer) == "transpose" else "delta"
+
+
+def by_event(architecture: Architecture, layer: int) -> bool:
+    """
+    Whether feedback to a hidden layer is added up at events, not anew in every time step, which takes much longer.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network.
+    layer : int
+        The hidden layer that receives, from 0.
+
+    Returns
+    -------
+    bool
+        True for graded signals of the readout through a matrix: what it aims at is new in every bin only, and its
+        estimate of its own rates jumps at spikes and decays between them.
+    """
+    return architecture.error == "graded" and architecture.has_matrix(layer) and source(architecture, layer) == "teach"
+
+
+def _apical(architecture: Architecture, layer: int) -> str:
+    """Signal that reaches the apical dendrite of a hidden unit."""
+    if architecture.error == "spiking":
+        return "dU/dt = -U/tau_u : 1\n"
+    if not by_event(architecture, layer):
+        return "U : 1\n"
+    if not architecture.teaches_error:
+        return "aimed : 1\nU = aimed : 1\n"
+    return "aimed : 1\ndestimated/dt = -estimated/tau_e : 1\nU = aimed - estimated : 1\n"
 
 
 def _bias(architecture: Architecture) -> str:

@@ -224,11 +224,15 @@ class Model:
         return function
 
     def _group(self, name: str, units: int, arguments: dict[str, str]) -> Any:
-        """A group of neurons, with events of its error units where it has some."""
-        events = {sign: f"z_{sign} > 1" for sign in ("plus", "minus") if f"z_{sign}" in arguments["model"]}
-        group = self._b2.NeuronGroup(units, **arguments, events=dict(events), dt=self._dt, name=name)
-        for event in events:
+        """A group of neurons, with events of its error units where it has some, and of the readout's bins."""
+        signs = {sign: f"z_{sign} > 1" for sign in ("plus", "minus") if f"z_{sign}" in arguments["model"]}
+        # every unit has this event in the first step of a bin
+        bins = {"bin": f"t_in_timesteps % {self.architecture.bin_steps} == 0"} if name == "output" else {}
+        group = self._b2.NeuronGroup(units, **arguments, events=signs | bins, dt=self._dt, name=name)
+        for event in signs:
             group.run_on_event(event, f"z_{event} -= 1")
+        if "aimed : 1" in arguments["model"]:
+            group.run_regularly("aimed = 0", dt=self.bin, when="before_synapses")
         return group
 
     def _forward(self, number: int) -> Any:

@@ -12,7 +12,7 @@ from neurofa.spiking.neurons import Calibration, calibrate
 from neurofa.spiking_settings import SpikingSettings
 
 #: bins that a call is made for, about: long enough that starting it costs little, short enough to hold in memory
-_BINS = 400
+_BINS = 800
 
 
 def calibration(settings: SpikingSettings) -> Calibration:
