@@ -11,7 +11,6 @@ from torch import Tensor
 
 from neurofa import cli
 from neurofa.draws import Draws
-from neurofa.errors import ConfigError
 from neurofa.members import batches
 from neurofa.networks import Network
 from neurofa.overnight import overnight_processes
@@ -216,16 +215,6 @@ def test_student_t_steps_add_up_to_gaps_and_keep_the_sd() -> None:
     assert float(later.std()) == pytest.approx(0.5, rel=0.05)
     still = drifted([0.0], **numbers)
     assert torch.equal(still[0], still[1])
-
-
-@pytest.mark.parametrize("degrees", [0.5, 2.0])
-def test_steps_without_a_standard_deviation_are_refused_in_one_sentence(degrees: float) -> None:
-    table = {"overnight": {"excitability_drift": {"sd": 0.3, "degrees_of_freedom": degrees}}}
-    with pytest.raises(
-        ConfigError, match=rf"must be 0, for normal steps, or greater than 2, got {degrees:g};"
-    ) as caught:
-        simulate(small(table))
-    assert "\n" not in str(caught.value)
 
 
 def parameters(process: Callable[..., None]) -> dict[str, Tensor]:
