@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import figures, measures, references
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures, references
 
 #: measure id to (long name, units)
 OF_PAIRS = {

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import figures, measures
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures
 
 ACCURACIES = {
     "cross_day_decoding_accuracy": "fraction of stimuli decoded",

@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import figures, measures
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures
 
 #: measure id to (long name, units)
 OF_PAIRS = {

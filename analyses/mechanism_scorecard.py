@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import analyse, figures, measures, references
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, analyse, figures, measures, references
 
 #: measure id to the title of its block of columns
 BLOCKS = {

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import figures, measures
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures
 
 N_PERMUTATIONS = 100
 #: units with tuning that agrees less than this between halves of the repeats say nothing about its drift

@@ -12,8 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from neurofa import figures, measures
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures
 
 #: measure id to (long name, units): one value per animal, layer and session
 OF_SESSIONS = {

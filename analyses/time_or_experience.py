@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import figures, measures
-from neurofa.errors import RecordingError
+from neurofa import RecordingError, figures, measures
 
 #: similarities whose -log adds up over time, with their names in figures
 SIMILARITIES = {
