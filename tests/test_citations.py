@@ -23,6 +23,7 @@ from tests.nwb_files import known_session, write_session
 
 ROOT = Path(__file__).resolve().parent.parent
 CHENG, LILLICRAP, NOKLAND = "10.48550/arxiv.2304.01406", "10.1038/ncomms13276", "10.48550/arxiv.1609.01596"
+HARDT = "10.1016/j.tics.2013.01.001"
 SHEINTUCH, FRENKEL = "10.1016/j.cub.2020.02.018", "10.3389/fnins.2021.629892"
 LIAO, MOSKOVITZ = "10.48550/arxiv.1510.05067", "10.48550/arxiv.1812.06488"
 DIGITS, MNIST, ADAM = "10.24432/c50p49", "10.1109/5.726791", "10.48550/arxiv.1412.6980"
@@ -174,6 +175,7 @@ def test_each_group_is_cited_for_what_it_alone_does(tmp_path: Path) -> None:
     assert used_in(run_of(tmp_path, own)) == {
         LILLICRAP: ["learning rule fa in walk"],
         CHENG: ["overnight process feedback_walk in walk"],
+        HARDT: ["overnight process weight_decay"],
         NOKLAND: ["learning rule dfa in still"],
     }
 
@@ -269,7 +271,8 @@ def test_the_command_prints_entries_with_what_they_are_for(
 
     assert call("cite", str(folder)) == 0
     printed = capsys.readouterr().out
-    assert {"neurofa", "sheintuch2020", "cheng2023", "lillicrap2016", "rokni2007", "qin2023"} == set(parse(printed))
+    known = {"neurofa", "sheintuch2020", "cheng2023", "lillicrap2016", "rokni2007", "qin2023", "hardt2013"}
+    assert known == set(parse(printed))
     comments = [block.splitlines()[0] for block in printed.strip().split("\n\n")]
     assert len(comments) == 6 and all(line.startswith("% ") and "@" not in line for line in comments)
     assert call("cite", str(tmp_path)) == 2
