@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures, references
+from neurofa import NeurofaError, figures, measures, references
 
 #: measure id to (long name, units)
 OF_PAIRS = {
@@ -99,7 +99,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("turnover needs two sessions of one animal at least, not one; record or import more")
+        raise NeurofaError("turnover needs two sessions of one animal at least, not one; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],

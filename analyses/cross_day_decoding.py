@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 ACCURACIES = {
     "cross_day_decoding_accuracy": "fraction of stimuli decoded",
@@ -50,7 +50,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("decoding across days needs two sessions of one animal; record or import more")
+        raise NeurofaError("decoding across days needs two sessions of one animal; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     n_sessions = probe.sizes["session"]
     each = measures.each_animal(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 #: measure id to (long name, units)
 OF_PAIRS = {
@@ -83,7 +83,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("readouts over days need two sessions of one animal; record or import more")
+        raise NeurofaError("readouts over days need two sessions of one animal; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],

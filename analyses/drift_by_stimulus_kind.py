@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 #: measure id to (long name, units)
 OF_PAIRS = {
@@ -48,23 +48,23 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    RecordingError
+    NeurofaError
         Where stimuli have no kinds, one has fewer than three stimuli, or no animal has two sessions.
     """
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if "stimulus_kind" not in probe.coords:
-        raise RecordingError(
+        raise NeurofaError(
             "the stimuli of this recording have no coordinate stimulus_kind; leave drift_by_stimulus_kind out, or "
             "choose stimuli of several kinds, such as natural_movie_and_gratings"
         )
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("drift needs two sessions of one animal at least, not one; record or import more")
+        raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
     of_stimuli = probe["stimulus_kind"].values.astype(str)
     kinds = list(dict.fromkeys(of_stimuli.tolist()))
     for kind in kinds:
         if (of_stimuli == kind).sum() < FEWEST:
-            raise RecordingError(f"there are fewer than {FEWEST} stimuli of kind '{kind}'; tuning needs more")
+            raise NeurofaError(f"there are fewer than {FEWEST} stimuli of kind '{kind}'; tuning needs more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     parts = {kind: probe.isel(stimulus=np.flatnonzero(of_stimuli == kind)) for kind in kinds}
     each = measures.each_animal(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures, references
+from neurofa import NeurofaError, figures, measures, references
 
 #: measure id to (long name, units), in the order of the panels
 OF_MAPS = {
@@ -73,7 +73,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("drift needs two sessions of one animal at least, not one; record or import more")
+        raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
     variables = [name for name in VARIABLES if name in probe.data_vars]
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     groups = probe["group"].values.astype(str).tolist()

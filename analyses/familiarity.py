@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures, references
+from neurofa import NeurofaError, figures, measures, references
 
 #: measure id to (long name, units)
 OF_ANIMALS = {
@@ -48,18 +48,18 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    RecordingError
+    NeurofaError
         Where no two groups differ in their schedule only, or nobody knows how often stimuli were shown.
     """
     probe = recording["probe"].to_dataset()
     if "experience" not in probe:
-        raise RecordingError(
+        raise NeurofaError(
             "familiarity needs the number of stimuli shown before each session, which imported recordings lack; "
             "simulate groups that meet stimuli more and less often, such as those of odor_familiarity"
         )
     seldom = least_exposed(recording)
     if not seldom:
-        raise RecordingError(
+        raise NeurofaError(
             "familiarity compares groups that differ in their table schedule only, and there are no two of these; "
             "give the protocol some, such as those of odor_familiarity"
         )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 LAYER = "hidden_1"
 #: output above which the answer is yes, by the coding of the problem
@@ -46,7 +46,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     missing = [name for name in SIGNALS if name not in probe]
     if missing:
-        raise RecordingError(
+        raise NeurofaError(
             f"the recording has no '{missing[0]}' in its group 'probe'; set record.teaching_signals = true in the "
             "protocol and run it again"
         )

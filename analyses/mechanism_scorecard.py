@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, analyse, figures, measures, references
+from neurofa import NeurofaError, analyse, figures, measures, references
 
 #: measure id to the title of its block of columns
 BLOCKS = {
@@ -56,7 +56,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     table = figures.recorded.curves_named(recording)
     if not table:
-        raise RecordingError(
+        raise NeurofaError(
             "mechanism_scorecard holds simulated animals against recorded curves of as many stimuli, and none are "
             'named here; simulate a protocol with, for example, references.tables = ["ca1_linear_track_curves"]'
         )
@@ -162,7 +162,7 @@ def pooled_sd(values: list[np.ndarray]) -> np.ndarray:
         squares = squares + np.where(there, (own - _mean(own)) ** 2, 0.0).sum(axis=0)
         free = free + np.maximum(there.sum(axis=0) - 1, 0)
     if not np.any(free):
-        raise RecordingError("standard errors need two animals or more in one group at least; raise cohort.animals")
+        raise NeurofaError("standard errors need two animals or more in one group at least; raise cohort.animals")
     return np.sqrt(squares / np.where(free > 0, free, np.nan))
 
 

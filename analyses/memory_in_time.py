@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 #: measure id to (long name, units)
 LABELS = {
@@ -38,12 +38,12 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    RecordingError
+    NeurofaError
         Where trials were not recorded over time, or performance was not monitored.
     """
     probe = recording["probe"].to_dataset()
     if "correct_in_time" not in probe:
-        raise RecordingError(
+        raise NeurofaError(
             "the recording has no time within its trials, which this analysis is about; "
             'run a protocol with network.kind = "recurrent", such as delayed_match_to_sample'
         )

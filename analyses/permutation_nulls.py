@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 N_PERMUTATIONS = 100
 #: units with tuning that agrees less than this between halves of the repeats say nothing about its drift
@@ -153,14 +153,14 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    RecordingError
+    NeurofaError
         Where no animal has two sessions, or responses have no repeats.
     """
     probe = recording["probe"].to_dataset()
     if np.isfinite(probe["day"].values).sum(axis=1).max() < 2:
-        raise RecordingError("nulls of drift need two sessions of one animal at least, not one; record or import more")
+        raise NeurofaError("nulls of drift need two sessions of one animal at least, not one; record or import more")
     if probe.sizes.get("repeat", 1) < 2:
-        raise RecordingError(
+        raise NeurofaError(
             "nulls of drift shuffle single repeats, and this recording has one of each stimulus; record more "
             "(observation.repeats)"
         )

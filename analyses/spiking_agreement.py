@@ -12,7 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 #: measure id to (long name, units): one value per animal, layer and session
 OF_SESSIONS = {
@@ -55,7 +55,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     probe = recording["probe"].to_dataset()
     if "spike_count" not in probe.data_vars:
-        raise RecordingError(
+        raise NeurofaError(
             "the recording has no spikes to hold against rates; run the protocol with --set engine.kind=spiking"
         )
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa import RecordingError, figures, measures
+from neurofa import NeurofaError, figures, measures
 
 #: similarities whose -log adds up over time, with their names in figures
 SIMILARITIES = {
@@ -70,7 +70,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     probe = recording["probe"].to_dataset()
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
-        raise RecordingError("time and experience need two sessions of one animal at least; record or import more")
+        raise NeurofaError("time and experience need two sessions of one animal at least; record or import more")
     layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],

@@ -7,7 +7,6 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "NeurofaError": "neurofa.errors",
-    "RecordingError": "neurofa.errors",
     "analyse": "neurofa.analysis",
     "compare": "neurofa.comparison",
     "import_nwb": "neurofa.nwb",

@@ -4,7 +4,6 @@ from neurofa import references as references
 from neurofa.analysis import analyse as analyse
 from neurofa.comparison import compare as compare
 from neurofa.errors import NeurofaError as NeurofaError
-from neurofa.errors import RecordingError as RecordingError
 from neurofa.job import run as run
 from neurofa.nwb import import_nwb as import_nwb
 from neurofa.observation import observe as observe

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from neurofa import figures, measures
 from neurofa.catalogue import did_you_mean, load_module, shipped_folder
-from neurofa.errors import ConfigError, NeurofaError, RunFolderError
+from neurofa.errors import ConfigError, NeurofaError, RecordingError, RunFolderError
 from neurofa.recording import check_recording, load_recording
 from neurofa.tables import tidy, write_tables
 
@@ -245,8 +245,11 @@ def _measure(name: str, module: ModuleType, recording: xr.DataTree) -> xr.Datase
         # many small products: threads of BLAS would only wait for each other, and for those of each_animal
         with threadpool_limits(1, user_api="blas"):
             measured = module.measure(recording)
-    except NeurofaError:
-        raise
+    except NeurofaError as error:
+        if type(error) is not NeurofaError:
+            raise
+        # what an analysis refuses is a recording that lacks what it needs: the user's to mend
+        raise RecordingError(str(error)) from error
     except Exception as error:
         raise NeurofaError(f"the analysis '{name}' failed in measure(): {type(error).__name__}: {error}") from error
     if not isinstance(measured, xr.Dataset):

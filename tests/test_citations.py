@@ -274,7 +274,7 @@ def test_the_command_prints_entries_with_what_they_are_for(
     known = {"neurofa", "sheintuch2020", "cheng2023", "lillicrap2016", "rokni2007", "qin2023", "hardt2013"}
     assert known == set(parse(printed))
     comments = [block.splitlines()[0] for block in printed.strip().split("\n\n")]
-    assert len(comments) == 6 and all(line.startswith("% ") and "@" not in line for line in comments)
+    assert len(comments) == 7 and all(line.startswith("% ") and "@" not in line for line in comments)
     assert call("cite", str(tmp_path)) == 2
     error = capsys.readouterr().err
     assert "is no run folder; expected one made by neurofa run or neurofa import" in error.replace("\n", " ")
