@@ -40,6 +40,8 @@ VARIABLES = {
     "fraction_negative_by_relative_change": ("Mismatch units, by relative change", "fraction"),
     "fraction_negative_by_tolerance": ("Mismatch units, by tolerance", "fraction"),
     "mean_negative_error_index": ("Index of negative prediction errors", "1"),
+    "response_to_halts": ("Response to halts of coupled flow", "a.u."),
+    "response_to_playback_halts": ("Response to halts of playback", "a.u."),
 }
 #: panels of the first figure: measure, title, id of the published fraction, its name
 PANELS = (
@@ -63,8 +65,10 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     -------
     xarray.Dataset
         `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
-        feedback, condition whether plasticity was on. Intervals are Wilson's, 95 %, over the units of an animal. NaN
-        where no unit can be told, or an animal had no session.
+        feedback, condition whether plasticity was on. Intervals are Wilson's, 95 %, over the units of an animal.
+        Responses to halts: mean over units of the rate at halts during running minus that in coupled running, and at
+        halts of the playback minus that in its flow, both of the latter standing still. NaN where no unit can be told,
+        or an animal had no session.
 
     Raises
     ------
@@ -111,6 +115,8 @@ def _of_units(
         # rates have no unit here: any response counts
         _negative(measures.classify_by_tolerance(responses, least=0.0)),
         measures.mean_of_finite(measures.signed_error_indices(responses).negative),
+        measures.mean_of_finite(means["mismatch"] - means["matched"]),
+        measures.mean_of_finite(events[HALT].mean(axis=0) - means["playback"]),
     ]
 
 

@@ -255,10 +255,10 @@ def results(folder: Path, analyses: Sequence[str] = DEFAULT_ANALYSES, progress: 
     _tell(progress, "comparing with references")
     settings, recording = reference_settings(folder), load_recording(folder)
     cards = [orderings_of_run(folder, settings)]
-    if "drift_over_days" in measured:
-        summary = summary_of_run(folder, recording, measured["drift_over_days"])
+    if "drift_over_days" in measured or "events" in recording.children:
+        summary = summary_of_run(folder, recording, measured.get("drift_over_days"))
         cards.append(scorecard_of_tables(summary, settings, recording=recording))
-    if "drift_over_days" in measured or len(cards[0]):
+    if "drift_over_days" in measured or any(len(card) for card in cards):
         write_scorecard(folder, joined(cards))
 
 

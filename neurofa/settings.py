@@ -145,6 +145,7 @@ class ReferenceSettings(Settings):
     """What the results are held against."""
 
     tables: tuple[str, ...] = Field(("drift_statistics",), description="tables of published statistics and curves")
+    why_none: str = Field("", description="why nothing can be compared, where tables is empty; told with the results")
     area: str = Field("", description="brain area that the protocol models")
     species: str = Field("", description="species that it models; empty = that of the tables of curves")
     tolerances: dict[str, float] = Field(

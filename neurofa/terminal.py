@@ -110,9 +110,10 @@ def conclude(folder: Path) -> None:
     folder : pathlib.Path
         A finished run.
     """
+    from neurofa.comparison import why_not_compared
     from neurofa.provenance import read_provenance
     from neurofa.recording import told_stopped
-    from neurofa.report import brief, legend, warning
+    from neurofa.report import brief, legend, told_orderings, warning
 
     rows = brief(folder)
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -124,6 +125,11 @@ def conclude(folder: Path) -> None:
         if not beside and counts:
             print_table(rows, [columns[0], *counts])
         _console.print(legend(rows), style="dim", highlight=False)
+    orderings = told_orderings(folder)
+    if orderings:
+        print_table(orderings, list(orderings[0]))
+    if why_not_compared(folder):
+        say(why_not_compared(folder), style="dim")
     if warning(folder):
         say(warning(folder), style="yellow")
     stopped = told_stopped(read_provenance(folder).get("stopped", {}))

@@ -34,6 +34,20 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     assert covered == pytest.approx(0.95, abs=0.015)
 
 
+@pytest.mark.parametrize("sizes", [(5, 9), (8, 3)])
+def test_the_difference_of_independent_groups_has_scipys_welch_interval(sizes: tuple[int, int]) -> None:
+    generator = np.random.default_rng(2)
+    first, second = generator.normal(1, 2, sizes[0]), generator.normal(0, 0.5, sizes[1])
+    over = measures.difference_and_interval([*first, np.nan], second)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert (float(over.low), float(over.high)) == pytest.approx(tuple(expected))
+    assert float(over.mean) == pytest.approx(first.mean() - second.mean()) and over.n == min(sizes)
+    alone = measures.difference_and_interval(first[:1], second)
+    assert np.isnan(alone.low) and np.isfinite(alone.mean)
+    same = measures.difference_and_interval([2.0, 2.0], [1.0, 1.0])
+    assert (float(same.low), float(same.high)) == (1.0, 1.0)
+
+
 def test_pairs_by_lag_are_each_pair_once_earlier_first() -> None:
     matrix = np.arange(16.0).reshape(4, 4)
     pairs = measures.pairs_by_lag(matrix, [4.0, 0.0, 2.0, np.nan])

@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from neurofa import references
-from neurofa.comparison import VERDICTS, ordering_scorecard
+from neurofa.comparison import VERDICTS, ordering_scorecard, why_not_compared
 from neurofa.errors import ConfigError
+from neurofa.protocol import load_protocol, protocol_from
+from neurofa.report.tables import cards, folded
+from neurofa.report.tables import orderings as ordering_tables
+from neurofa.run_folder import store_protocol
 
 ORDER = {
     "id": "x",
@@ -94,7 +99,7 @@ def test_conditions_of_other_measures_add_no_state_of_plasticity():
     assert card[["definition", "verdict"]].to_numpy().tolist() == [["plasticity off", "inside"]]
     # but where nothing says, it is judged all the same, and another measure may be what it is held against
     silent = ordering_scorecard(table(0.1, 0.4, condition="cascade"), orderings())
-    assert silent[["definition", "verdict"]].to_numpy().tolist() == [["plasticity", "inside"]]
+    assert silent[["definition", "verdict"]].to_numpy().tolist() == [["", "inside"]]
     against = ordering_scorecard(
         pd.concat([table(0.1, 0.4), table(0.3, 0.3).assign(measure="another")]),
         orderings(against_layer="", against_measure="another"),
@@ -128,3 +133,114 @@ def test_shipped_orderings_name_places_that_can_be_found(tmp_path):
     assert references.kind_of(str(wrong)) == "orderings"
     with pytest.raises(ConfigError, match="sign must be 1 or -1"):
         references.load_orderings(wrong)
+
+
+#: two groups that differ in the walk alone, a third that differs in more, and the control of the second
+GROUPS = {
+    "a": {"overnight": {"feedback_walk": 0.3}},
+    "b": {"overnight": {"feedback_walk": 0.0}, "control_of": "a"},
+    "c": {"overnight": {"feedback_walk": 0.0}, "rule": {"learning_rate": 0.5}},
+    "d": {"overnight": {"feedback_walk": 0.3}, "rule": {"learning_rate": 0.5}},
+}
+BETWEEN = {"setting": "overnight.feedback_walk", "setting_value": "0.3", "against_setting_value": "0.0"}
+
+
+def in_groups(values):
+    """One value per animal, layer and step of every group."""
+    rows = [
+        {"measure": "m", "variable": "somatic", "group": group, "animal": f"{group}-{number}", "layer": "hidden_1"}
+        | {"condition": "cascade, plasticity off", "step": 1, "value": value}
+        for group, own in values.items()
+        for number, value in enumerate(own)
+    ]
+    return pd.DataFrame(rows)
+
+
+def held(values, **differs):
+    order = orderings(layer="", against_layer="", **BETWEEN | differs)
+    card = ordering_scorecard(in_groups(values), order, protocol_from({"groups": GROUPS}))
+    return card.set_index("group")
+
+
+def test_groups_that_differ_in_the_setting_alone_are_held_against_each_other_in_pairs_where_one_is_the_control():
+    animals = np.array([0.0, 10.0, 20.0, 30.0])
+    # the difference between the groups is small beside that between animals: only pairs show it
+    card = held({"a": animals + [1.0, 1.2, 0.8, 1.1], "b": animals, "c": animals, "d": animals + [1.0, 1.2, 0.8, 1.1]})
+    assert card.index.tolist() == ["a minus b", "d minus c"]
+    paired, independent = card.loc["a minus b"], card.loc["d minus c"]
+    for row in (paired, independent):
+        assert row["simulated"] == pytest.approx(1.025) and row["n_animals"] == 4
+    expected = stats.ttest_1samp([1.0, 1.2, 0.8, 1.1], 0).confidence_interval(0.95)
+    assert (paired["ci_low"], paired["ci_high"]) == pytest.approx(tuple(expected))
+    assert paired["verdict"] == "inside" and paired["definition"] == "plasticity off, paired animals"
+    welch = stats.ttest_ind(animals + [1.0, 1.2, 0.8, 1.1], animals, equal_var=False).confidence_interval(0.95)
+    assert (independent["ci_low"], independent["ci_high"]) == pytest.approx(tuple(welch))
+    assert independent["verdict"] == "not comparable" and independent["reason"].startswith("undecided")
+    assert independent["definition"] == "plasticity off, independent"
+
+
+def test_pairs_are_animals_of_equal_number_whatever_their_order_or_gaps():
+    values = in_groups({"a": [1.0, 12.0, 23.0], "b": [0.0, 10.0, 20.0]})
+    shuffled = values[~((values["group"] == "b") & (values["animal"] == "b-1"))].iloc[::-1]
+    order = orderings(layer="", against_layer="", **BETWEEN)
+    card = ordering_scorecard(shuffled, order, protocol_from({"groups": GROUPS})).iloc[0]
+    assert card["n_animals"] == 2 and card["simulated"] == pytest.approx((1.0 + 3.0) / 2)
+
+
+def test_groups_without_a_difference_are_undecided_and_the_wrong_side_is_told():
+    generator = np.random.default_rng(0)
+    same, other = generator.normal(0, 1, (2, 30))
+    assert held({"a": same, "b": other}).loc["a minus b", "reason"].startswith("undecided")
+    assert held({"a": same, "b": same + 1 + 0.1 * other}).loc["a minus b", "verdict"] == "below"
+    assert held({"a": same, "b": same + 1 + 0.1 * other}, sign=-1.0).loc["a minus b", "verdict"] == "inside"
+
+
+def test_without_two_such_groups_the_row_says_so():
+    card = held({"a": [1.0, 2.0], "b": [0.0, 1.0]}, setting_value="0.7")
+    assert card.index.tolist() == ["all groups"]
+    assert card["reason"].iloc[0] == (
+        "no two groups of the run differ in overnight.feedback_walk alone: 0.7 against 0.0"
+    )
+    alone = ordering_scorecard(in_groups({"a": [1.0, 2.0]}), orderings(**BETWEEN))
+    assert "no two groups" in alone["reason"].iloc[0]
+
+
+def test_undecided_orderings_stand_in_the_report_with_their_numbers():
+    card = held({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 2.1]}).reset_index()
+    wide = ordering_scorecard(table(0.2, 0.2, noise=0.5), orderings())
+    both = pd.concat([card, wide], ignore_index=True)
+    tables = ordering_tables(both, {"a": "walking", "b": "still"})
+    assert [one["title"] for one in tables] == ["Orderings within groups", "Orderings between groups"]
+    assert tables[1]["groups"] == ["walking minus still"]
+    row = tables[1]["rows"][0]
+    assert row["statement"] == "M rises (plasticity off, paired animals)" and row["published"] == "1"
+    assert row["cells"][0]["verdict"] == "as published" and row["cells"][0]["value"] == "0.967"
+    assert tables[0]["rows"][0]["cells"][0]["verdict"] == "undecided"
+    assert not folded(both, {}) and not cards(both, {})
+
+
+def test_shipped_orderings_between_groups_find_their_groups_and_old_tables_still_load(tmp_path):
+    shipped = references.load_orderings()
+    between = shipped[shipped["setting"] != ""]
+    measured = in_groups({"coupled": [1.0, 2.0], "uncoupled": [0.0, 1.5], "restored": [1.0, 2.0]})
+    measured["measure"] = "fraction_of_coupling_specific_units"
+    card = ordering_scorecard(measured, between, load_protocol("visuomotor_mismatch"))
+    judged = card[card["measure"] == "fraction_of_coupling_specific_units"].set_index("group")
+    assert judged["definition"].loc["coupled minus uncoupled"] == "plasticity off, paired animals"
+    assert judged["definition"].loc["restored minus uncoupled"] == "plasticity off, independent"
+    old = tmp_path / "my_orderings.csv"
+    shipped.drop(columns=list(references.BETWEEN_COLUMNS)).to_csv(old, index=False)
+    assert (references.load_orderings(old)["setting"] == "").all()
+
+
+def test_a_run_that_is_compared_with_nothing_says_why(tmp_path):
+    store_protocol(load_protocol("feedback_is_it_predictive_coding"), tmp_path)
+    assert why_not_compared(tmp_path).startswith(
+        "Nothing is compared with recordings: what is fed back to single units"
+    )
+    for tables, words in (((), "names no tables"), (("drift_statistics",), "measures what is in drift_statistics")):
+        folder = tmp_path / f"with_{len(tables)}"
+        folder.mkdir()
+        store_protocol(protocol_from({"references": {"tables": tables}}), folder)
+        assert words in why_not_compared(folder)
+    assert why_not_compared(tmp_path / "with_none") == ""

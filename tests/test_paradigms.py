@@ -3,13 +3,18 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurofa import analyse
+from neurofa.comparison import read_scorecard
 from neurofa.errors import ConfigError, NeurofaError
+from neurofa.job import results
 from neurofa.protocol import load_protocol, merge, protocol_from
+from neurofa.recording import RECORDING_STORE, write_recording
+from neurofa.run_folder import store_protocol
 from neurofa.simulation import simulate
 from neurofa.stimuli import stimulus_sets
 from tests.paradigms import SHORT, cut_down, named, stream
@@ -59,9 +64,16 @@ def test_protocols_have_their_controls_and_run_when_cut_down(name: str, tmp_path
     assert CONTROLS[name] <= shown(recording)
     assert np.isfinite(recording["events"]["somatic"].values).all()
     assert "plasticity" in " ".join(protocol.description.split())
-    measured = analyse(recording, protocol.analyses, out=tmp_path)
-    assert all(len(dataset.data_vars) for dataset in measured.values())
+    write_recording(recording, tmp_path / RECORDING_STORE)
+    store_protocol(cut_down(name), tmp_path)
+    results(tmp_path, protocol.analyses)
+    assert set(pd.read_csv(tmp_path / "measures.csv")["analysis"]) == set(protocol.analyses)
     assert list((tmp_path / "figures").glob("*.png"))
+    card = read_scorecard(tmp_path)
+    assert set(card["reference_kind"]) <= {"published statistic", "ordering"} and (card["reason"] != "").all()
+    # numbers that cannot be compared say so, and where a publication orders what the run measures, that is scored
+    assert set(card["verdict"][card["reference_kind"] == "published statistic"]) == {"not comparable"}
+    assert ((card["reference_kind"] == "ordering") & card["simulated"].notna()).any() == (name != "global_local")
 
 
 @settings(max_examples=15, deadline=None)

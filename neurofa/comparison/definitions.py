@@ -46,6 +46,41 @@ NEAREST_MEASURES = {
     "overlap_of_place_cells": "recurrence_of_tuned_units",
 }
 
+_NO_NOISE = "single events have no noise of observation here, which decides how many cells pass and how large d' is"
+_SETTING = "a setting of protocols, not an outcome"
+_POTENTIALS = "classes by membrane potentials and the authors' own criterion; here by permutation of rates"
+#: why numbers of event measures are not held against each other; what a publication orders is scored as an ordering
+NOT_BY_NUMBER = {
+    **dict.fromkeys(
+        [f"response_to_{name}" for name in ("deviant", "standard", "cascade_control", "many_standards_control")],
+        "spikes there, rates in arbitrary units here",
+    ),
+    **dict.fromkeys(["i_mm", "i_pe", "i_rs"], "layers stand for stations by their order alone"),
+    **dict.fromkeys(
+        [f"fraction_{name}_prediction_error" for name in ("negative", "positive")]
+        + ["fraction_without_prediction_error"],
+        _POTENTIALS,
+    ),
+    **dict.fromkeys(
+        [f"fraction_unexpected_{name}_expected" for name in ("above", "below")] + ["unexpected_event_index_magnitude"],
+        _NO_NOISE,
+    ),
+    **dict.fromkeys(
+        [f"relative_response_to_{name}_events" for name in ("unexpected", "expected")],
+        "fluorescence over two frames there, rates above baseline at one frame here",
+    ),
+    "fraction_type_i": "types by the time course of spikes there; nearest here: fraction_of_reward_prediction_errors",
+    "surprise_decay_time_constant": "a set of novel images in seconds there, exposures to one event here",
+    **dict.fromkeys(
+        [
+            *("fraction_time_running", "mismatch_events_per_minute", "cue_validity", "omission_probability"),
+            *("omissions_per_sequence", "stimulus_duration", "isi", "training_sequences_per_day"),
+        ],
+        _SETTING,
+    ),
+    **dict.fromkeys(["n_neurons", "n_neurons_day0", "n_neurons_day5"], "a size of the recording, not an outcome"),
+}
+
 #: measures whose points are counted, where a recorded run is the reference: those of the curves that ship
 CURVE_MEASURES = (
     "split_half_population_vector_correlation",

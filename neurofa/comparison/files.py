@@ -106,3 +106,32 @@ def reference_settings(folder: Path) -> dict[str, Any]:
             f"{file} cannot be read as TOML ({error}); the run's protocol was changed by hand?"
         ) from error
     return settings | {"tables": [beside(str(table), folder) for table in settings.get("tables", ())]}
+
+
+def why_not_compared(folder: Path) -> str:
+    """
+    Say that a run was held against nothing, and why.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder.
+
+    Returns
+    -------
+    str
+        One sentence; empty where the run has a scorecard with rows, or no protocol (recorded runs).
+
+    Raises
+    ------
+    RunFolderError
+        Where the scorecard or the protocol cannot be read.
+    """
+    if not (folder / PROTOCOL_FILE).is_file() or len(read_scorecard(folder)):
+        return ""
+    settings = reference_settings(folder)
+    tables = [str(table) for table in settings.get("tables", ())]
+    if tables:
+        return f"Nothing is compared with recordings: no analysis of this run measures what is in {', '.join(tables)}."
+    why = str(settings.get("why_none", "")) or "the protocol names no tables under [references]"
+    return f"Nothing is compared with recordings: {why.rstrip('.')}."

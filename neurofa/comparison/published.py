@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import references
-from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NEAREST_MEASURES
+from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NEAREST_MEASURES, NOT_BY_NUMBER
 from neurofa.comparison.verdicts import ALL_GROUPS, as_scorecard, blank_row, curves_by_lag, judged
 
 
@@ -94,6 +94,9 @@ def _not_comparable_published(
             reasons.append(f"the protocol does not say which {name} it stands for")
         elif stated != theirs:
             reasons.append(f"{name} differs: {theirs}")
+    if str(entry.measure) in NOT_BY_NUMBER:
+        none = ["no interval"] if entry.interval_kind == "none" else []
+        return [*reasons, NOT_BY_NUMBER[str(entry.measure)], *none]
     ours = MEASURED_DEFINITIONS.get(str(entry.measure))
     if ours is None and str(entry.measure) in NEAREST_MEASURES:
         reasons.append(f"definition differs: {entry.statistic}; see {NEAREST_MEASURES[str(entry.measure)]}")

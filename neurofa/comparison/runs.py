@@ -301,7 +301,8 @@ def summary_of_run(
     Returns
     -------
     xarray.Dataset or pandas.DataFrame
-        As `scorecard_of_tables` takes it: the run's summary, or drift, measured again where there is neither.
+        As `scorecard_of_tables` takes it: the run's summary, or drift, measured again where there is neither (not where
+        events were recorded).
     """
     if _is_simulated(recording) and (folder / SUMMARY_FILE).is_file():
         summary = pd.read_csv(folder / SUMMARY_FILE)
@@ -310,6 +311,8 @@ def summary_of_run(
             keys = [key for key in SUMMARY_KEYS if key != "analysis"]
             first = summary.sort_values("analysis", key=lambda names: names != ANALYSIS, kind="stable")
             return first.drop_duplicates(keys, ignore_index=True)
+        if "events" in recording.children and measured is None:
+            return summary
     return _measure(recording) if measured is None else measured
 
 

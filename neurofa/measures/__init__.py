@@ -325,6 +325,7 @@ from neurofa.measures.statistics import CurveByLag as CurveByLag
 from neurofa.measures.statistics import MeanInterval as MeanInterval
 from neurofa.measures.statistics import PairsByLag as PairsByLag
 from neurofa.measures.statistics import curves_of_animals as curves_of_animals
+from neurofa.measures.statistics import difference_and_interval as difference_and_interval
 from neurofa.measures.statistics import mean_and_interval as mean_and_interval
 from neurofa.measures.statistics import mean_by_lag as mean_by_lag
 from neurofa.measures.statistics import mean_of_finite as mean_of_finite

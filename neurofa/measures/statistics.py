@@ -79,6 +79,46 @@ def mean_and_interval(values: ArrayLike, axis: int = 0, level: float = 0.95) -> 
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
+def difference_and_interval(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> MeanInterval:
+    """
+    Difference of the means of two independent groups of animals, with Welch's interval.
+
+    Parameters
+    ----------
+    first, second : (animal,)
+        One value per animal, any unit; NaN is left out.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    MeanInterval
+        Mean of `first` minus that of `second`, NaN ends where a group has fewer than two animals; n of the smaller one.
+
+    References
+    ----------
+    Welch 1947, The generalization of Student's problem when several different population variances are involved,
+    https://doi.org/10.1093/biomet/34.1-2.28
+
+    Examples
+    --------
+    >>> round(float(difference_and_interval([1.0, 3.0], [0.0, 1.0]).mean), 2)
+    1.5
+    """
+    from scipy.special import stdtrit
+
+    groups = [array[np.isfinite(array)] for array in (np.asarray(values, np.float64) for values in (first, second))]
+    n = np.asarray(min(len(own) for own in groups))
+    mean = np.asarray(mean_of_finite(groups[0]) - mean_of_finite(groups[1]))
+    if n < 2:
+        return MeanInterval(mean, np.asarray(np.nan), np.asarray(np.nan), n)
+    errors = np.array([own.var(ddof=1) / len(own) for own in groups])
+    freedom = np.array([len(own) - 1 for own in groups])
+    total = errors.sum()
+    half = 0.0 if total == 0 else stdtrit(total**2 / (errors**2 / freedom).sum(), 0.5 + level / 2) * np.sqrt(total)
+    return MeanInterval(mean, mean - half, mean + half, n)
+
+
 def mean_of_finite(values: ArrayLike) -> float:
     """
     Mean of the values that are finite.

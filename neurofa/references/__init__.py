@@ -65,8 +65,11 @@ CURVES_COLUMNS = (
 ORDERINGS_COLUMNS = (
     *("id", "measure", "variable", "condition", "layer", "step"),
     *("against_measure", "against_variable", "against_condition", "against_layer", "against_step"),
+    *("setting", "setting_value", "against_setting_value"),
     *("sign", "statement", "published", "species", "area", "citation", "year", "doi"),
 )
+#: of these, the ones of orderings between groups; a table may leave them out
+BETWEEN_COLUMNS = ("setting", "setting_value", "against_setting_value")
 
 #: what a recorded curve rests on; a table may leave these columns out
 SIZES_COLUMNS = ("n_cells", "n_cells_per_session", "n_repeats", "n_sessions")
@@ -202,7 +205,9 @@ def load_orderings(table: str | os.PathLike[str] = "prediction_error_orderings")
     pandas.DataFrame
         One row per ordering, columns `ORDERINGS_COLUMNS`: the value of ``measure`` at a place (``variable``, start of
         the ``condition``, ``layer`` and ``step``: first, last or nothing) minus that at the place ``against_...`` (what
-        is empty there is the same; all empty: minus 0) has the ``sign`` 1 or -1.
+        is empty there is the same; all empty: minus 0) has the ``sign`` 1 or -1. With a ``setting``, a dotted key of
+        the protocol, the ordering is one between groups that differ in this setting alone: the value (or difference)
+        of the group with ``setting_value`` minus that of the group with ``against_setting_value``.
 
     Raises
     ------
@@ -239,7 +244,8 @@ def _load(table: str | os.PathLike[str], kind: str, columns: Sequence[str], numb
         frame = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ConfigError(f"reference table '{file}' cannot be read as CSV ({error})") from error
-    frame = frame.assign(**{column: "" for column in SIZES_COLUMNS if column in columns and column not in frame})
+    optional = (*SIZES_COLUMNS, *BETWEEN_COLUMNS)
+    frame = frame.assign(**{column: "" for column in optional if column in columns and column not in frame})
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ConfigError(

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurofa.comparison.files import read_scorecard
+from neurofa.comparison.orderings import ORDERING
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
 from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
 from neurofa.report.findings import NO_DRIFT_ALONE, switching_animals
+from neurofa.report.tables import ordering_words
 
 #: what the columns of drift are
 CORRECT_LEGEND = "correct: stimuli reported correctly"
@@ -108,6 +111,30 @@ def warning(folder: Path) -> str:
     """
     names = [name for animals in switching_animals(_read(folder / "measures.csv")).values() for name in animals]
     return f"{NO_DRIFT_ALONE}: single trials of {', '.join(names)} switch between maps." if names else ""
+
+
+def told_orderings(folder: Path) -> list[dict[str, str]]:
+    """
+    How many published orderings every group, or pair of groups, meets.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Run folder with ``scorecard.csv``, if it was compared.
+
+    Returns
+    -------
+    list of dict
+        One row per group: title to text; empty where no ordering has a value.
+    """
+    card = read_scorecard(folder)
+    card = card[(card["reference_kind"] == ORDERING) & card["simulated"].notna()]
+    rows = []
+    for group, own in card.groupby("group", sort=False):
+        words = [ordering_words(row) for row in own.to_dict("records")]
+        counts = {name: str(words.count(name)) for name in ("as published", "opposite", "undecided")}
+        rows.append({"published orderings": str(group)} | counts)
+    return rows
 
 
 def _groups(table: pd.DataFrame) -> list[str]:

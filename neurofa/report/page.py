@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from neurofa import __version__
-from neurofa.comparison.files import COUNTS_FILE, read_scorecard
+from neurofa.comparison.files import COUNTS_FILE, read_scorecard, why_not_compared
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import RECORDING_STORE, load_recording, told_stopped
 from neurofa.report.findings import findings
-from neurofa.report.tables import bar, cards, folded
+from neurofa.report.tables import bar, cards, folded, orderings
 from neurofa.run_folder import PROTOCOL_FILE
 
 REPORT_FILE = "report.html"
@@ -129,6 +129,8 @@ def _section(folder: Path) -> dict[str, Any]:
         "bar": bar(counts),
         "n_rows": len(scorecard),
         "cards": cards(scorecard, labels),
+        "orderings": orderings(scorecard, labels),
+        "not_compared": why_not_compared(folder),
         "folded": rows,
         "n_folded": sum(row["n"] for row in rows),
         "protocol": text,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from neurofa.comparison.definitions import CURVE_MEASURES
+from neurofa.comparison.orderings import MINUS, ORDERING, PUBLISHED, UNDECIDED
 from neurofa.comparison.verdicts import ALL_GROUPS
 
 _MOUSE, _POINTS = "C6M4", 50
@@ -53,7 +54,7 @@ def cards(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, 
     list of dict
         One per reference: reference, kind, doi, reason, column (heading of the published values), groups, rows.
     """
-    judged = scorecard[scorecard["verdict"] != "not comparable"]
+    judged = scorecard[(scorecard["verdict"] != "not comparable") & (scorecard["reference_kind"] != ORDERING)]
     order = {measure: number for number, measure in enumerate(CURVE_MEASURES)}
     place = judged["measure"].map(order).fillna(len(order))
     judged = judged.assign(_place=place).sort_values("_place", kind="stable")
@@ -120,6 +121,76 @@ def _rests_on(points: pd.DataFrame) -> str:
     return f"{text}." if text else ""
 
 
+def ordering_words(row: Mapping[Any, Any]) -> str:
+    """
+    Verdict on an ordering, in words.
+
+    Parameters
+    ----------
+    row : mapping
+        Of the scorecard, of the kind ordering.
+
+    Returns
+    -------
+    str
+        as published, opposite, undecided or not comparable.
+    """
+    if row["verdict"] == "not comparable":
+        return "undecided" if str(row["reason"]).startswith(UNDECIDED) else "not comparable"
+    return "as published" if row["verdict"] == "inside" else "opposite"
+
+
+def orderings(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """
+    Arrange the orderings that have a value: those within groups in one table, those between groups in another.
+
+    Parameters
+    ----------
+    scorecard : pandas.DataFrame
+        Columns as in `neurofa.comparison.COLUMNS`.
+    labels : mapping of str to str
+        Group to its name in text.
+
+    Returns
+    -------
+    list of dict
+        title, groups (headings) and rows (statement, published, source, doi, cells: value, interval, verdict, css).
+    """
+    valued = scorecard[(scorecard["reference_kind"] == ORDERING) & scorecard["simulated"].notna()]
+    between = valued["group"].str.contains(MINUS, regex=False)
+    titles = {"Orderings within groups": valued[~between], "Orderings between groups": valued[between]}
+    return [_orderings(title, rows, labels) for title, rows in titles.items() if len(rows)]
+
+
+def _orderings(title: str, valued: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Any]:
+    """One table of orderings, groups or pairs of groups side by side."""
+    groups, rows = list(dict.fromkeys(valued["group"])), []
+    for (reference, state), alike in valued.groupby(["reference", "definition"], sort=False):
+        first = alike.iloc[0]
+        statement, _, published = str(first["reason"]).removeprefix(UNDECIDED).partition(PUBLISHED)
+        own = {row["group"]: row for row in alike.to_dict("records")}
+        cells = [None if group not in own else _ordering_cell(own[group]) for group in groups]
+        rows.append(
+            {
+                "statement": statement[:1].upper() + statement[1:] + (f" ({state})" if state else ""),
+                "published": published.removesuffix(f"; {state}"),
+                "source": str(reference).partition(" (")[2].removesuffix(")"),
+                "doi": str(first["doi"]),
+                "cells": cells,
+            }
+        )
+    named = [MINUS.join(labels.get(one, one.replace("_", " ")) for one in group.split(MINUS)) for group in groups]
+    return {"title": title, "groups": named, "rows": rows}
+
+
+def _ordering_cell(row: dict[Any, Any]) -> dict[str, str]:
+    """Difference, interval and verdict."""
+    words = ordering_words(row)
+    css = {"as published": "inside", "opposite": "above"}.get(words, "not-comparable")
+    interval = f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
+    return {"value": f"{row['simulated']:.3f}", "interval": interval, "verdict": words, "css": css}
+
+
 def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     Gather the rows that cannot be compared: one entry per source, measure and reason.
@@ -136,7 +207,9 @@ def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str,
     list of dict
         source, doi, measure, groups, lags, published, reason and n (rows gathered).
     """
-    rows = scorecard[scorecard["verdict"] == "not comparable"].copy()
+    # orderings that have a value stand in a table of their own, with or without a decision
+    valued = (scorecard["reference_kind"] == ORDERING) & scorecard["simulated"].notna()
+    rows = scorecard[(scorecard["verdict"] == "not comparable") & ~valued].copy()
     published = rows["reference_kind"] == "published statistic"
     inner = rows["reference"].str.extract(r"\((.*)\)$")[0].fillna(rows["reference"])
     rows["source"] = inner.where(published, rows["reference"])
