@@ -20,7 +20,7 @@ from neurofa.networks import Activity, Network, forward
 from neurofa.predicting import Lived, Stream, live_changing, live_unchanged
 from neurofa.prediction_settings import WITHOUT_PREDICTION
 from neurofa.rules.classes import rule_class
-from neurofa.rules.rule import Rates, Rule
+from neurofa.rules.rule import RATE_AT_BIRTH, Rates, Rule
 from neurofa.stimuli.events import Events, network_inputs
 
 _OF_UNITS = ("rate", "baseline", "feedback", "somatic")
@@ -69,6 +69,8 @@ class PredictingCohort(Cohort):
                 f"and {self._n_learned} in another; give as many in all"
             )
         self._n_learned = n_learned
+        if self.prediction.null == "regularised":
+            self._remember_rates(stream)
         return Session(
             stimuli=_each(stream.inputs, taught),
             targets=_each(stream.following, taught),
@@ -151,11 +153,16 @@ class PredictingCohort(Cohort):
         return replace(lived, **gained, feedback=feedback)
 
     def _rule_builder(self) -> Callable[[Rates], Rule]:
-        """Make the rule from its numbers; of a regularised network, one that sends no error."""
+        """Make the rule from its numbers; of a network that is regularised alone, one that sends no error."""
         choices = self.protocol.rule.choices()
         if self.protocol.prediction.null == "regularised":
             choices = choices._replace(teaching_signal="none")
         return partial(rule_class(choices), choices)
+
+    def _remember_rates(self, stream: Stream) -> None:
+        """Set points of the penalty: the mean rate of every unit over the first events that are met."""
+        for number, rates in enumerate(forward(self.network, stream.inputs).rates[1:]):
+            self.network.memory.setdefault(f"{RATE_AT_BIRTH} {number}", rates.mean(1, keepdim=True))
 
     def _events(self, draws: Draws, evaluated: bool) -> list[Events]:
         """The events of a session of every animal, drawn and checked."""

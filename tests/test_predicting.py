@@ -231,7 +231,7 @@ def recording():
         "fa": {},
         "twice": {"prediction": {"feedback_gain": 2.0}},
         **{null: {"prediction": {"null": null}} for null in ("adaptation", "untrained", "label_shuffled")},
-        "regularised": {"prediction": {"null": "regularised"}, "rule": {"activity_penalty": 0.1}},
+        "regularised": {"prediction": {"null": "regularised"}, "rule": {"activity_penalty": 1.0}},
     }
     return simulate(protocol(groups=groups, prediction={"evaluation": "both"}, schedule={"passes": 1}))
 
@@ -280,8 +280,42 @@ def test_null_models_learn_nothing_and_adaptation_gets_no_feedback(recording):
     adapting = group(recording, "adaptation")
     np.testing.assert_array_equal(adapting["somatic"], adapting["rate"])
     assert (adapting["feedback"].fillna(0) == 0).all()
-    regularised, fa = (group(recording, name)["rate"].mean() for name in ("regularised", "fa"))
-    assert float(regularised) < float(fa)
+
+
+def test_regularised_networks_change_without_an_error_while_their_rates_stay(recording):
+    own, untrained = (group(recording, name) for name in ("regularised", "untrained"))
+    last = {"session": -1, "event": slice(280)}
+    rates, born = own["rate"].isel(last), untrained["rate"].isel(last)
+    ratio = (rates.mean(("event", "unit")) / born.mean(("event", "unit"))).values
+    assert (np.abs(np.log(ratio)) < np.log(3)).all()
+    assert float(np.abs(rates - born.values).mean()) > 0.1 * float(born.mean())
+    # nothing of the error is in what reaches them: it is the distance from the mean rate at birth
+    first = own.isel(session=0, event=slice(280))
+    sent, rate = first["feedback"].values[:, 1:], first["rate"].values[:, :-1]
+    known = np.isfinite(sent).all((0, 2))
+    assert np.ptp((sent + rate)[:, known], axis=1).max() < 1e-5
+
+
+def test_what_is_remembered_of_birth_is_kept_and_what_is_not_is_silenced():
+    means = {}
+    for remembered in (True, False):
+        network = random_network([5, 4, 3], n_animals=2, extras=False)
+        network.layers[0].bias = torch.zeros_like(network.layers[0].weights[:, :, 0])
+        rule = born_rule(network, "none", *CHOICES[1:], activity_penalty=0.5, hidden=0.1)
+        stimuli = random_stream().inputs
+        born = forward(network, stimuli).rates[1].mean(1, keepdim=True)
+        if remembered:
+            network.memory["rate at birth 0"] = born
+        for update in range(400):
+            activity = forward(network, stimuli)
+            rule.update(
+                network, activity, rule.teaching_signals(network, activity, random_stream().outcomes, 0), update
+            )
+        means[remembered] = forward(network, stimuli).rates[1].abs().mean()
+        if remembered:
+            kept = forward(network, stimuli).rates[1].mean(1, keepdim=True)
+            np.testing.assert_allclose(kept, born, atol=0.1 * float(born.abs().mean()))
+    assert float(means[False]) < 0.3 * float(means[True])
 
 
 def test_a_run_that_was_interrupted_goes_on_bit_for_bit(tmp_path):

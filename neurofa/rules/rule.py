@@ -34,6 +34,9 @@ RATE_SETTINGS = {
     "activity_penalty": "activity_penalty",
 }
 
+#: of networks that remember it layer by layer, (animal, 1, unit): mean rate that regularisation of activity keeps
+RATE_AT_BIRTH = "rate at birth"
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -54,7 +57,7 @@ class Rates:
         (animal, 1, 1): see `neurofa.rules.learning_noise`.
     activity_penalty : torch.Tensor
         (animal, 1, 1): what reaches the rates of a hidden layer is less by this times the rates themselves, the
-        gradient of half their summed squares.
+        gradient of half their summed squares; or their distance from `RATE_AT_BIRTH`, where networks remember it.
     """
 
     hidden: Tensor
@@ -200,11 +203,20 @@ class Rule:
         return Reached(reached.sent, [*reached.deltas, own_error])
 
     def _penalised(self, network: Network, activity: Activity, reached: Reached) -> Reached:
-        """What reaches the hidden layers, less the penalty on their own activity."""
-        pulls = [-self.rates.activity_penalty * rates for rates in activity.rates[1:]]
-        sent = [one + pull for one, pull in zip(reached.sent, pulls, strict=True)]
-        slopes = (self._slope(network, activity, number) for number in range(len(pulls)))
-        deltas = [one + pull * slope for one, pull, slope in zip(reached.deltas, pulls, slopes, strict=True)]
+        """
+        What reaches the hidden layers, less the penalty on their own activity.
+
+        Of networks that remember their rates at birth, the distance from these is pulled on instead, whether a unit is
+        active or not, so that dW = rate * penalty * (rate at birth - rate) r_below: mean rates stay, as in Vogels et
+        al. 2011, Inhibitory plasticity balances excitation and inhibition, https://doi.org/10.1126/science.1211095.
+        """
+        sent, deltas = [], []
+        for number, rates in enumerate(activity.rates[1:]):
+            born = network.memory.get(f"{RATE_AT_BIRTH} {number}")
+            pull = self.rates.activity_penalty * (-rates if born is None else born - rates)
+            sent.append(reached.sent[number] + pull)
+            slope = self._slope(network, activity, number) if born is None else 1.0
+            deltas.append(reached.deltas[number] + pull * slope)
         return Reached(sent, deltas)
 
     def update(
