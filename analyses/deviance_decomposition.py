@@ -7,6 +7,7 @@ plain differences. `plot` draws them beside the six stations of the auditory pat
 and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -32,6 +33,12 @@ RECTIFICATION = {"rate": "half_wave", "somatic": "half_wave", "feedback": "absol
 SIGNALS = {"rate": "Rate, no feedback", "somatic": "Soma with feedback", "feedback": "Teaching signal"}
 STATIONS = ("inferior colliculus", "medial geniculate", "auditory cortex")
 SHORT = ("IC", "MGB", "AC")
+
+
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    control = [] if set(CONTROLS) & set(shown) else ["cascade"]
+    measures.require_conditions(shown, ["deviant", "standard", *control], "i_pe")
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -60,8 +67,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     events = measures.events_group(recording)
     shown = measures.shown_conditions(events)
+    require_controls(shown)
     controls = [name for name in CONTROLS if name in shown]
-    measures.require_conditions(shown, ["deviant", "standard", *([] if controls else ["cascade"])], "i_pe")
     plasticity = measures.plasticities(events)
     conditions = [(control, on) for control in controls for on in plasticity]
     layers = measures.event_layers(events)

@@ -5,6 +5,8 @@ Expectation and repetition: suppression of the expected, enhancement of the unex
 likely and where they are not. `plot` draws them. Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -23,6 +25,12 @@ VARIABLES = {
 }
 #: of `VARIABLES`, those that need repetitions
 OF_REPETITIONS = ("repetition_suppression", "repetition_suppression_by_expectation")
+
+
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    needed = ["first", *(f"{kind}_{how}" for kind in KINDS for how in ("expected", "unexpected", "neutral"))]
+    measures.require_conditions(shown, needed, "expectation suppression")
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -49,8 +57,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or a condition was not recorded.
     """
     events = measures.events_group(recording)
-    needed = ["first", *(f"{kind}_{how}" for kind in KINDS for how in ("expected", "unexpected", "neutral"))]
-    measures.require_conditions(measures.shown_conditions(events), needed, "expectation suppression")
+    require_controls(measures.shown_conditions(events))
     measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES, KINDS)
     return measured.assign_coords(figures.group_coords(events))
 

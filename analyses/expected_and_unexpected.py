@@ -7,6 +7,7 @@ one (permutation, 2.5 % in each tail), beside the same with labels shuffled; and
 and the unsigned error. `plot` draws them, group by group. Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -54,6 +55,12 @@ VARIABLES = {
 OF_ALL = ("signed_error_gain", "unsigned_error_gain")
 
 
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    if not any(set(pair) <= set(shown) for pair in PAIRS.values()):
+        measures.require_conditions(shown, next(iter(PAIRS.values())), "the index of unexpected events")
+
+
 def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     Compare pairs of conditions.
@@ -79,8 +86,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     events = measures.events_group(recording)
     shown = set(measures.shown_conditions(events))
     pairs = [name for name, pair in PAIRS.items() if set(pair) <= shown]
-    if not pairs:
-        measures.require_conditions(shown, next(iter(PAIRS.values())), "the index of unexpected events")
+    require_controls(sorted(shown))
     measured = measures.measures_of_layers(events, _of_pair, SIGNALS, VARIABLES, (*pairs, ALL))
     return measured.assign_coords(figures.group_coords(events))
 

@@ -6,6 +6,7 @@ while it is still (playback), and neither (baseline), as published, and looks ho
 fractions beside those of Jordan & Keller 2020. Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,11 @@ PANELS = (
 )
 
 
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    measures.require_conditions(shown, (*PHASES, HALT), "the fraction of mismatch units")
+
+
 def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     Count the units of every class.
@@ -76,8 +82,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or a condition was not recorded.
     """
     events = measures.events_group(recording)
-    shown = measures.shown_conditions(events)
-    measures.require_conditions(shown, (*PHASES, HALT), "the fraction of mismatch units")
+    require_controls(measures.shown_conditions(events))
     measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES)
     return measured.assign_coords(figures.group_coords(events))
 

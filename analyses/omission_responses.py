@@ -8,6 +8,8 @@ sources:
 `neurofa.measures`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -31,6 +33,11 @@ VARIABLES = {
 }
 #: standard deviations above baseline that are a response
 THRESHOLD = 3.0
+
+
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    measures.require_conditions(shown, ("omission", "slow_omission", "same_silence"), "omission locking")
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -57,8 +64,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or a condition was not recorded.
     """
     events = measures.events_group(recording)
-    needed = ("omission", "slow_omission", "same_silence")
-    measures.require_conditions(measures.shown_conditions(events), needed, "omission locking")
+    require_controls(measures.shown_conditions(events))
     first = measures.session_events(events, 0, 0, measures.plasticities(events)[0])
     bin_s = float(np.diff(first.numbers["onset"][:2])[0])
     period = int(first.numbers["position"][first.block == "fast"].max() + 1) // 2

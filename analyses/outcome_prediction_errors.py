@@ -6,6 +6,8 @@ them
 one response function shared by all units explains. `plot` draws them. Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -31,6 +33,11 @@ VARIABLES = {
     "share_of_common_response_function": ("Explained by one shared response", "fraction"),
     "correlation_with_surprise": ("Rewards follow surprise", "r"),
 }
+
+
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    measures.require_conditions(shown, list(OUTCOMES), "reward prediction errors")
 
 
 def measure(recording: xr.DataTree) -> xr.Dataset:
@@ -60,7 +67,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or an outcome was not recorded.
     """
     events = measures.events_group(recording)
-    measures.require_conditions(measures.shown_conditions(events), list(OUTCOMES), "reward prediction errors")
+    require_controls(measures.shown_conditions(events))
     measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES)
     # the error of the network is the same for all signals and layers
     errors = measures.values_of_layers(events, _errors, SIGNALS[:1], (len(OUTCOMES),))[:, 0, :, 0]

@@ -6,6 +6,7 @@ exponential to the mean over the animals of a group, or says that no time consta
 Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,12 @@ FEWEST_ANIMALS, FEWEST_EXPOSURES = 2, 4
 MOST_SESSIONS = 3
 
 
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    if not any(one[0] in shown for one in VIOLATIONS):
+        measures.require_conditions(shown, VIOLATIONS[0][:1], "the decay of surprise")
+
+
 def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     Follow the response to violations over exposures.
@@ -63,8 +70,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     events = measures.events_group(recording)
     shown = measures.shown_conditions(events)
-    followed = next((one for one in VIOLATIONS if one[0] in shown), VIOLATIONS[0])
-    measures.require_conditions(shown, followed[:1], "the decay of surprise")
+    require_controls(shown)
+    followed = next(one for one in VIOLATIONS if one[0] in shown)
     codes = [number for number, name in enumerate(measures.event_names(events, "condition")) if name in followed]
     most = int(np.isin(events["condition"].values, codes).sum(axis=-1).max())
 

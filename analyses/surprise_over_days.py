@@ -7,6 +7,8 @@ events with its permutation test, and how much of the pattern of indices over un
 `neurofa.measures`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -36,6 +38,11 @@ AGREEMENT = (
 NAMES = (*PANELS, "relative_response_to_expected_events", "unexpected_event_index_magnitude_corrected")
 
 
+def require_controls(shown: Sequence[str]) -> None:
+    """Refuse to measure where a control is not among the conditions that are shown."""
+    measures.require_conditions(shown, ["unexpected", "expected"], "the index of unexpected events")
+
+
 def measure(recording: xr.DataTree) -> xr.Dataset:
     """
     Follow responses to unexpected and expected events over sessions.
@@ -63,8 +70,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         Where there are no events, or no unexpected or expected ones.
     """
     events = measures.events_group(recording)
-    needed = ["unexpected", "expected"]
-    measures.require_conditions(measures.shown_conditions(events), needed, "the index of unexpected events")
+    require_controls(measures.shown_conditions(events))
     plasticity = measures.plasticities(events)
     layers = measures.event_layers(events)
     n_animals, n_sessions = events.sizes["animal"], events.sizes["session"]

@@ -27,7 +27,7 @@ from neurofa.comparison import (
 from neurofa.errors import RecordingError, RunFolderError
 from neurofa.merging import merge_sessions
 from neurofa.nwb import import_nwb
-from neurofa.preflight import check_names
+from neurofa.preflight import check_controls, check_names
 from neurofa.protocol import Protocol, load_protocol
 from neurofa.provenance import now, read_provenance, write_provenance
 from neurofa.recording import RECORDING_STORE, load_recording, write_recording
@@ -118,6 +118,7 @@ def run(
     if not isinstance(protocol, Protocol):
         protocol = load_protocol(protocol, overrides, animals)
     check_names(protocol)
+    check_controls(protocol)
     with new_run(protocol.name, out) as folder, _told_how_to_go_on(folder):
         stored = store_protocol(protocol, folder)
         _finish(folder, stored.engine.threads or os.cpu_count() or 1, progress, {})

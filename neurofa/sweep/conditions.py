@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from neurofa.errors import ConfigError, NeurofaError
-from neurofa.preflight import check_names
+from neurofa.preflight import check_controls, check_names
 from neurofa.protocol import Protocol, load_protocol, parse_override
 from neurofa.shares import shares_of
 
@@ -136,6 +136,7 @@ def conditions_of(
         try:
             loaded = load_protocol(protocol, {**overrides, **values}, animals)
             check_names(loaded)
+            check_controls(loaded)
             shares_of(loaded, Path())
         except NeurofaError as error:
             error.add_note(f"nothing was run; this is condition {told}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neurofa.errors import RecordingError, ShapeError
+from neurofa.errors import MissingControlError, ShapeError
 from neurofa.measures.kernels import Floats
 
 
@@ -24,7 +24,7 @@ def require_conditions(given: Iterable[str], needed: Sequence[str], measure: str
 
     Raises
     ------
-    RecordingError
+    MissingControlError
         With the name of what is missing.
 
     Examples
@@ -34,10 +34,7 @@ def require_conditions(given: Iterable[str], needed: Sequence[str], measure: str
     there = list(given)
     missing = [name for name in needed if name not in there]
     if missing:
-        raise RecordingError(
-            f"{measure} needs the control condition {' and '.join(repr(name) for name in missing)}, which was not "
-            f"recorded (there is {', '.join(repr(name) for name in there) or 'nothing'}); add a block that shows it"
-        )
+        raise MissingControlError(measure, missing, there)
 
 
 def require_repeats(n_repeats: int, least: int, measure: str, condition: str) -> None:
