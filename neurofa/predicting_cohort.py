@@ -54,6 +54,8 @@ class PredictingCohort(Cohort):
         #: networks as they were before the session, where events are recorded in these
         self._before: Network | None = None
         self._n_learned = 0
+        #: occasion of a session, and the events that are recorded in it: monitors ask for them again and again
+        self._kept: tuple[tuple[str | int, ...], Stream, Tensor] | None = None
         if self.prediction.null in (*WITHOUT_PREDICTION, "untrained"):
             still = torch.zeros_like(self.rates.hidden)
             self.rates = replace(self.rates, hidden=still, readout=still)
@@ -204,10 +206,12 @@ class PredictingCohort(Cohort):
 
     def _recorded(self) -> tuple[Stream, Tensor]:
         """The recorded events of the session without noise, and the places of some of those that have a successor."""
-        draws = self.draws(*self.occasion)
-        stream, taught = self._stream(self._events(draws, evaluated=True), self._input_gains(draws))
-        chosen = np.linspace(0, taught.shape[1] - 1, min(_MONITORED, taught.shape[1])).round().astype(int)
-        return stream, taught[:, chosen]
+        if self._kept is None or self._kept[0] != self.occasion:
+            draws = self.draws(*self.occasion)
+            stream, taught = self._stream(self._events(draws, evaluated=True), self._input_gains(draws))
+            chosen = np.linspace(0, taught.shape[1] - 1, min(_MONITORED, taught.shape[1])).round().astype(int)
+            self._kept = self.occasion, stream, taught[:, chosen]
+        return self._kept[1:]
 
     def _homeostasis(self) -> Tensor:
         """Speed of the threshold homeostasis, (animal, 1)."""
