@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from neurofa.errors import ShapeError
 from neurofa.measures.kernels import ROUNDING, ROUNDING_SQUARED, Bools, Floats, centre
 from neurofa.measures.maps import SessionReader, weighted_mean
+from neurofa.measures.pairs import of_units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -230,19 +231,21 @@ def _decode(tests: _Tests, maps: _Maps, recorded: Bools) -> tuple[Ints, Bools, B
     """
     candidates = maps.stimuli & recorded
     theirs = maps.units[:, tests.units].astype(np.float64)
-    x, y = maps.values[:, :, tests.units], tests.values
+    x, y = of_units(maps.values, tests.units), tests.values
     n = np.maximum(theirs.sum(axis=1), 1)
     map_sum, map_squares = x.sum(axis=2), np.einsum("skn,skn->sk", x, x)
     map_power = map_squares - map_sum**2 / n[:, None]
     varies = map_power > ROUNDING * map_squares + ROUNDING_SQUARED * n[:, None]
     usable = candidates & varies
-    test_sum, test_squares = y @ theirs.T, (y * y) @ theirs.T
+    complete = bool(theirs.all())  # the units of all pairs are those of the session
+    of_pairs = theirs[:1] if complete else theirs
+    test_sum, test_squares = y @ of_pairs.T, (y * y) @ of_pairs.T
     test_power = test_squares - test_sum**2 / n
     decidable = (test_power > ROUNDING * test_squares + ROUNDING_SQUARED * n) & usable.any(axis=1)
     scale = 1 / np.sqrt(np.where(usable, map_power, 1.0))
     flat = (x * scale[:, :, None]).reshape(candidates.size, y.shape[1])
     scores = (y @ flat.T).reshape(len(y), *candidates.shape)
-    if not theirs.all():  # else tests are centred over the units of the pair already
+    if not complete:  # else tests are centred over them already
         scores -= test_sum[:, :, None] * (map_sum / n[:, None] * scale)
     if not usable.all():
         scores[:, ~usable] = -np.inf
@@ -254,18 +257,19 @@ def _same_day(
 ) -> None:
     """Replace the column of the session itself: each repeat with maps of the others."""
     candidates[index] = (weight > 0).sum(axis=1) >= 2
-    found = rate[:, :, tests.units]
-    weighted = weight[:, :, None] * np.where(np.isfinite(found), found, 0.0)
+    found = of_units(rate, tests.units)
+    weighted = (found if np.isfinite(found).all() else np.where(np.isfinite(found), found, 0.0)) * weight[:, :, None]
     rest = np.where(candidates[index][:, None], weight.sum(axis=1, keepdims=True) - weight, 0.0)
-    # maps (repeat, stimulus, unit) without that repeat
-    left = (weighted.sum(axis=1, keepdims=True) - weighted) / np.where(rest > 0, rest, 1.0)[:, :, None]
-    left = centre(left.transpose(1, 0, 2), np.broadcast_to((rest > 0).T[:, :, None], (*rest.T.shape, left.shape[2])))
+    known = rest.T > 0
+    # maps (repeat, stimulus, unit) without that repeat, of any scale
+    left = np.subtract(weighted.sum(axis=1, keepdims=True), weighted, out=weighted).transpose(1, 0, 2)
+    left = centre(left, np.broadcast_to(known[:, :, None], left.shape))
     squares = np.einsum("rkn,rkn->rk", left, left)
-    usable = (rest > 0).T & (squares > ROUNDING_SQUARED * max(left.shape[2], 1) / (1 - ROUNDING))
-    left /= np.sqrt(np.where(usable, squares, 1.0))[:, :, None]
+    usable = known & (squares > ROUNDING_SQUARED * max(left.shape[2], 1) / (1 - ROUNDING))
+    scale = 1 / np.sqrt(np.where(usable, squares, 1.0))
     shown = np.zeros((*rest.T.shape, left.shape[2]))
     shown[tests.repeat, tests.stimulus] = tests.values
-    scores = np.where(usable[:, None, :], shown @ left.transpose(0, 2, 1), -np.inf)
+    scores = np.where(usable[:, None, :], (shown @ left.transpose(0, 2, 1)) * scale[:, None, :], -np.inf)
     varies = np.einsum("tn,tn->t", tests.values, tests.values) > ROUNDING_SQUARED * max(left.shape[2], 1) / (
         1 - ROUNDING
     )
