@@ -195,7 +195,7 @@ def variation_within_sessions(responses: ArrayLike) -> WithinSession:
     dimensions, held = np.full((2, len(repeats.values)), np.nan)
     for session, values in enumerate(repeats.values):
         shown = repeats.weights[session] > 0
-        _, ratio = _components(values[..., repeats.units[session]], shown, values.shape[1])
+        _, ratio = _components(of_units(values, repeats.units[session]), shown, values.shape[1])
         squares = (ratio**2).sum(axis=1)
         defined = (shown.sum(axis=1) >= 2) & (squares > 0)
         number = 1 / np.where(defined, squares, 1.0)
@@ -247,8 +247,12 @@ def drift_along_components(responses: ArrayLike, n_components: int = 5) -> Drift
     variance, chance = np.full((n, n_components), np.nan), np.full((n, n), np.nan)
     shown = repeats.shown()
     for i in range(n):
+        own = _components(of_units(repeats.values[i], repeats.units[i]), repeats.weights[i] > 0, n_components)
+        variance[i] = mean_of_defined(own[1].T, np.asarray(own[1] > 0).T)
         for units, others in alike(repeats.units, i):
-            axes, held = _components(of_units(repeats.values[i], units), repeats.weights[i] > 0, n_components)
+            axes, held = own
+            if (units != repeats.units[i]).any():
+                axes, held = _components(of_units(repeats.values[i], units), repeats.weights[i] > 0, n_components)
             drift = of_units(means[others] - means[i], units)
             norm = np.sqrt(np.einsum("jkn,jkn->jk", drift, drift))
             smallest = np.sqrt(ROUNDING) * np.linalg.norm(of_units(means[i], units), axis=1)
@@ -259,12 +263,6 @@ def drift_along_components(responses: ArrayLike, n_components: int = 5) -> Drift
             size[i, others] = mean_of_defined(np.abs(cosines), defined)
             angle[i, others] = np.degrees(mean_of_defined(np.arccos(np.clip(cosines, -1.0, 1.0)), defined))
             chance[i, others] = np.sqrt(2 / (np.pi * units.sum()))
-        _, ratio = _components(
-            repeats.values[i][..., repeats.units[i]],
-            repeats.weights[i] > 0,
-            n_components,
-        )
-        variance[i] = mean_of_defined(ratio.T, np.asarray(ratio > 0).T)
     return DriftAlongComponents(size, angle, variance, chance)
 
 
@@ -272,14 +270,15 @@ def _components(values: Floats, shown: Bools, n_components: int) -> tuple[Floats
     """Signed axes (stimulus, component, unit) and shares of variance of (stimulus, repeat, unit); 0 where none."""
     count = np.maximum(shown.sum(axis=1), 1)[:, None]
     mean = values.sum(axis=1) / count
-    deviations = (values - mean[:, None, :]) * shown[:, :, None]
+    deviations = values - mean[:, None, :]
+    deviations *= shown[:, :, None]
     power, vectors = np.linalg.eigh(deviations @ deviations.swapaxes(1, 2))
     power, vectors = power[:, ::-1], vectors[:, :, ::-1]
     power = np.where(power > 1e-10 * np.maximum(power[:, :1], 1e-300), power, 0.0)
     total = power.sum(axis=1, keepdims=True)
     kept = min(n_components, power.shape[1])
-    length = np.sqrt(power[:, :kept, None])
-    axes = vectors[:, :, :kept].swapaxes(1, 2) @ deviations / np.where(length > 0, length, 1.0)
+    length = np.sqrt(power[:, None, :kept])
+    axes = (vectors[:, :, :kept] / np.where(length > 0, length, 1.0)).swapaxes(1, 2) @ deviations
     axes *= np.where((axes @ mean[:, :, None]) < 0, -1.0, 1.0)
     ratio = power[:, :kept] / np.where(total > 0, total, 1.0)
     missing = n_components - kept

@@ -8,6 +8,7 @@ earlier session, lambda its largest eigenvalue; phi0^2 = tr(M) / (N lambda), N u
 10.7554/eLife.51121), eqs. 3-6. Every entry [i, j] is the drift from session i to j in the directions of session i.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,23 @@ class DriftAlignment(NamedTuple):
     rho: Floats
     rho_noise_corrected: Floats
     chance: Floats
+
+
+class Directions(NamedTuple):
+    """
+    Roots of the second moments M = root^T root of one session, each (stimulus or 1, direction, unit).
+
+    Attributes
+    ----------
+    root : (stimulus or 1, direction, unit)
+        Of all repeats.
+    of_a, of_b : (stimulus or 1, direction, unit)
+        What the drift in the first and in the second half of the repeats is held against.
+    """
+
+    root: Floats
+    of_a: Floats
+    of_b: Floats
 
 
 def standardise(responses: ArrayLike) -> Floats:
@@ -116,26 +134,23 @@ def alignment_with_noise_directions(
     """
     _check(n_random, level)
     repeats = mask_repeats(responses)
-    roots, within = [], []
-    for values, weights in zip(repeats.values, repeats.weights, strict=True):
-        shown = weights > 0
-        roots.append(_deviations(values, shown))
-        first = np.arange(weights.shape[1]) % 2 == 0
-        within.append(
-            np.concatenate(
-                [_deviations(values[:, part], shown[:, part]) for part in (first, ~first)],
-                axis=1,
-            )
-        )
-    return _alignments(repeats, roots, [(root, root) for root in within], rng, n_random, level)
+    directions = (_noise_roots(*one) for one in zip(repeats.values, repeats.weights > 0, strict=True))
+    return _alignments(repeats, directions, rng, n_random, level)
+
+
+def _noise_roots(values: Floats, shown: Bools) -> Directions:
+    """Roots of the covariance over all repeats of a session, and of the mean covariance within their two halves."""
+    within = [_deviations(values[:, start::2], shown[:, start::2]) for start in (0, 1)]
+    both = np.concatenate(within, axis=1)
+    return Directions(_deviations(values, shown), both, both)
 
 
 def _deviations(values: Floats, shown: Bools) -> Floats:
     """Deviations of the repeats (stimulus, repeat, unit) from their mean, so that root^T root is their covariance."""
     count = shown.sum(axis=1)[:, None]
     mean = values.sum(axis=1) / np.maximum(count, 1)
-    deviations = (values - mean[:, None, :]) * shown[:, :, None]
-    root: Floats = deviations / np.sqrt(np.maximum(count - 1, 1))[:, :, None]
+    root: Floats = values - mean[:, None, :]
+    root *= (shown / np.sqrt(np.maximum(count - 1, 1)))[:, :, None]
     return root
 
 
@@ -188,13 +203,12 @@ def alignment_with_coding_directions(
     means, shown = repeats.means(), repeats.shown()
     neighbours = None if order is None else _neighbours(shown.shape[1], group, order)
     halves = [_half(repeats, start) for start in (0, 1)]
-    roots, crossed = [], []
+    directions = []
     for session, present in enumerate(shown):
-        roots.append(_gradients(means[session], present, neighbours))
         both = present & halves[0][1][session] & halves[1][1][session]
         one, other = (_gradients(half[session], both, neighbours) for half, _ in halves)
-        crossed.append((other, one))
-    return _alignments(repeats, roots, crossed, rng, n_random, level)
+        directions.append(Directions(_gradients(means[session], present, neighbours), other, one))
+    return _alignments(repeats, directions, rng, n_random, level)
 
 
 def _gradients(mean: Floats, present: Bools, neighbours: np.ndarray | None) -> Floats:
@@ -224,30 +238,28 @@ def _neighbours(n_stimuli: int, group: ArrayLike | None, order: ArrayLike) -> np
 
 def _alignments(
     repeats: Repeats,
-    roots: list[Floats],
-    crossed: list[tuple[Floats, Floats]],
+    directions: Iterable[Directions],
     rng: np.random.Generator | None,
     n_random: int,
     level: float,
 ) -> DriftAlignment:
-    """
-    Alignment of drift with M = root^T root of the earlier session; roots (stimulus or 1, direction, unit).
-
-    `crossed` has the roots that the drift in the first and in the second half of the repeats are held against.
-    """
+    """Alignment of drift with M = root^T root of the earlier session."""
     n = len(repeats.values)
-    means, shown = repeats.means(), repeats.shown()
-    halves = [_half(repeats, start) for start in (0, 1)]
-    power = (means**2).sum(axis=2)
+    shown, halves = repeats.shown(), [_half(repeats, start) for start in (0, 1)]
+    # stimulus, session, unit
+    means, *of_halves = (
+        np.ascontiguousarray(each.swapaxes(0, 1)) for each in (repeats.means(), *(h for h, _ in halves))
+    )
+    power = (means**2).sum(axis=2).T
     raw, corrected, chance = np.full((3, n, n), np.nan)
-    for i in range(n):
+    for i, roots in enumerate(directions):
         for units, others in alike(repeats.units, i):
             n_units = int(units.sum())
-            root = of_units(roots[i], units)
+            root, of_a, of_b = (of_units(each, units) for each in roots)
             spectrum, largest, phi0 = _spectrum(root, n_units)
-            drift = of_units(means[others] - means[i], units)
-            energy = np.einsum("jkn,jkn->jk", drift, drift)
-            powers = power if units.all() else (of_units(means, units) ** 2).sum(axis=2)
+            drift, a, b = (of_units(each[:, others] - each[:, [i]], units) for each in (means, *of_halves))
+            energy = np.einsum("kjn,kjn->jk", drift, drift)
+            powers = power if units.all() else (of_units(means, units) ** 2).sum(axis=2).T
             size = powers[others] + powers[i]
             present = shown[others] & shown[i] & (energy > ROUNDING * size)
             moved = np.asarray(present & (largest > 0) & (phi0 < 1 - NEARLY_ONE))
@@ -256,14 +268,12 @@ def _alignments(
             raw[i, others] = mean_of_defined((phi - phi0) / np.where(phi0 < 1, 1 - phi0, 1.0), moved)
             if rng is not None:
                 chance[i, others] = _chance(spectrum, n_units, moved, rng, n_random, level)
-            of_a, of_b = (of_units(each, units) for each in crossed[i])
             if len(of_a) > 1:
                 _, largest, phi0 = _spectrum(of_a, n_units)
-            a, b = (of_units(half[others] - half[i], units) for half, _ in halves)
             both = np.all([known[others] & known[i] for _, known in halves], axis=0)
             both &= present & (largest > 0) & (phi0 < 1 - NEARLY_ONE)
             above = _product(of_a, of_b, a, b) / np.where(largest > 0, largest, 1.0)
-            corrected[i, others] = _ratio_of_sums(above, np.einsum("jkn,jkn->jk", a, b), phi0, both)
+            corrected[i, others] = _ratio_of_sums(above, np.einsum("kjn,kjn->jk", a, b), phi0, both)
     return DriftAlignment(raw, corrected, chance)
 
 
@@ -281,12 +291,10 @@ NEARLY_ONE = 1e-9
 
 
 def _product(of_a: Floats, of_b: Floats, a: Floats, b: Floats) -> Floats:
-    """Sum over directions of (a . root of a) (b . root of b) for every drift (other session, stimulus, unit)."""
-    if len(of_a) == 1:
-        return np.asarray(np.einsum("jkr,jkr->jk", a @ of_a[0].T, b @ of_b[0].T))
-    first = of_a @ a.transpose(1, 2, 0)
-    second = first if b is a and of_b is of_a else of_b @ b.transpose(1, 2, 0)
-    return np.asarray(np.einsum("krj,krj->jk", first, second))
+    """Sum over directions of (a . root of a) (b . root of b), (other session, stimulus), of drifts (stimulus, ...)."""
+    first = a @ of_a.swapaxes(1, 2)
+    second = first if b is a and of_b is of_a else b @ of_b.swapaxes(1, 2)
+    return np.asarray(np.einsum("kjr,kjr->jk", first, second))
 
 
 def _ratio_of_sums(above: Floats, below: Floats, phi0: Floats, defined: Bools) -> Floats:
