@@ -65,12 +65,9 @@ def session_classifiers(responses: ArrayLike) -> SessionClassifiers:
     order = [_first_shown(repeats, session) for session in range(n)]
     for i in range(n):
         values, count = order[i]
-        own = values[..., repeats.units[i]]
+        own = of_units(values, repeats.units[i])
         middle = count // 2
-        place = np.arange(values.shape[1])
-        late = np.minimum(place + middle[:, None], values.shape[1] - 1)
-        later = np.take_along_axis(own, late[:, :, None], axis=1)
-        halves[i] = _accuracy(own, later, middle)
+        halves[i] = _accuracy(own, _later(own, middle), middle)
         even_odd[i] = _accuracy(own[:, ::2], own[:, 1::2], middle)
     shown = repeats.weights > 0
     if shown.all() and n and repeats.units.all() and shown.shape[2] >= 2:
@@ -93,7 +90,7 @@ def _all_pairs(values: Floats) -> Floats:
         flat = np.ascontiguousarray(values[:, stimulus]).reshape(-1, n_units)
         products = (flat @ flat.T).reshape(n, n_repeats, n, n_repeats)
         # of every repeat with the sum of a session, and with the repeat of the same number: (session, repeat, session)
-        with_sum, with_same = products.sum(axis=3), np.einsum("irjr->irj", products)
+        with_sum, with_same = products @ np.ones(n_repeats), np.einsum("irjr->irj", products)
         others = (with_sum - with_same) / rest
         own, own_sum, square = (each[same, :, same] for each in (others, with_sum, with_same))
         power = (own_sum.sum(axis=1)[:, None] - 2 * own_sum + square) / rest**2
@@ -109,8 +106,19 @@ def _all_pairs(values: Floats) -> Floats:
 def _first_shown(repeats: Repeats, session: int) -> tuple[Floats, np.ndarray]:
     """Responses (stimulus, repeat, unit) of a session, those that are there first, and their number."""
     shown: Bools = repeats.weights[session] > 0
+    if shown.all():
+        return repeats.values[session], shown.sum(axis=1)
     first = np.argsort(~shown, axis=1, kind="stable")
     return np.take_along_axis(repeats.values[session], first[:, :, None], axis=1), shown.sum(axis=1)
+
+
+def _later(own: Floats, middle: np.ndarray) -> Floats:
+    """Responses (stimulus, repeat, unit) from the middle of each stimulus's repeats on."""
+    first = int(middle.max(initial=0))
+    if (middle == first).all():
+        return own[:, first:]
+    late = np.minimum(np.arange(own.shape[1]) + middle[:, None], own.shape[1] - 1)
+    return np.take_along_axis(own, late[:, :, None], axis=1)
 
 
 def _accuracy(a: Floats, b: Floats, n: np.ndarray) -> float:
