@@ -160,6 +160,16 @@ def test_one_animal_of_a_recording() -> None:
     assert true.accuracy[0, 1] == 1
 
 
+def test_maps_that_single_precision_cannot_tell_apart_are_decoded() -> None:
+    rng = np.random.default_rng(4)
+    maps = rng.standard_normal(40) + 1e-6 * rng.standard_normal((6, 40))
+    rates = np.broadcast_to(maps[:, None], (2, 6, 3, 40)).copy()
+    assert 1e-15 < (1 - np.corrcoef(maps)[np.triu_indices(6, 1)]).min() < 1e-10
+    assert (measures.cross_day_decoding(rates).accuracy == 1).all()
+    rates[1, :, :, :5] = np.nan
+    assert (measures.cross_day_decoding(rates).accuracy == 1).all()
+
+
 def test_wrong_shapes_are_refused() -> None:
     rates = np.random.default_rng(10).random((2, 4, 3, 10))
     with pytest.raises(ShapeError, match=r"\(stimulus, repeat, unit\)"):

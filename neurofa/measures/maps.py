@@ -68,9 +68,12 @@ def _means(rate: Floats, weights: Floats) -> Floats:
     weights, recorded = np.nan_to_num(weights), np.isfinite(rate)
     units = recorded.any(axis=(0, 1))
     means = np.full((len(rate), weights.shape[1], rate.shape[2]), np.nan)
-    found, recorded = rate[:, :, units], recorded[:, :, units]
-    if not recorded.all():
-        found = np.where(recorded, found, 0.0)
+    if recorded.all():
+        total = weights.sum(axis=2, keepdims=True)
+        means[...] = np.where(total > 0, weights @ rate, np.nan) / np.where(total > 0, total, 1.0)
+        return means
+    recorded = recorded[:, :, units]
+    found = np.where(recorded, rate[:, :, units], 0.0)
     total = weights @ recorded.astype(np.float64)
     means[:, :, units] = np.where(total > 0, weights @ found, np.nan) / np.where(total > 0, total, 1.0)
     return means
