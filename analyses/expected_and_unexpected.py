@@ -31,6 +31,9 @@ PAIRS = {
     "omission: validity 75 against 25": ("omission_75", "omission_25"),
     "reward: no cue against validity 75": ("surprising_reward", "reward_75"),
     "repetition: unexpected against expected": ("repetition_unexpected", "repetition_expected"),
+    "order: reversed against trained": ("reversed", "trained"),
+    "timing: 300 ms against 150 ms": ("slow", "trained"),
+    "omission of B against grey after D": ("omission", "grey_after_d"),
     "alternation: unexpected against expected": ("alternation_unexpected", "alternation_expected"),
 }
 #: pair that stands for correlations over all events
@@ -168,7 +171,7 @@ def draw_pairs(measured: xr.Dataset, plasticity: str) -> figures.Drawing:
     titles = [name.removesuffix(f", plasticity {plasticity}") for name in pairs]
     panels = [
         ("unexpected_event_index", "somatic", "d', soma"),
-        ("unexpected_event_index", "rate", "d', no feedback"),
+        ("unexpected_event_index", "rate", "d', rate"),
         ("stimulus_index", "somatic", "Index, soma"),
         ("fraction_above", "somatic", "Units above"),
         ("fraction_below", "somatic", "Units below"),

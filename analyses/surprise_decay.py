@@ -7,7 +7,6 @@ Definitions and sources: `neurofa.measures`.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,37 +75,31 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     most = int(np.isin(events["condition"].values, codes).sum(axis=-1).max())
 
     def of_units(own: measures.SessionEvents, signal: str, units: np.ndarray, *_: object) -> np.ndarray:
-        """Mean responses of some units to the violations of a session."""
-        values = own.response(signal)[np.isin(own.condition, followed)][:, units]
+        """Mean responses of some units to the violations of a session, and the mean time from one to the next."""
+        chosen = np.isin(own.condition, followed)
+        values = own.response(signal)[chosen][:, units]
         size = np.abs(values) if signal == "feedback" else np.maximum(values, 0)
-        return np.pad(size.mean(axis=1), (0, most - len(size)), constant_values=np.nan)
+        curve = np.pad(size.mean(axis=1), (0, most - len(size)), constant_values=np.nan)
+        return np.append(curve, measures.mean_of_finite(np.diff(own.numbers["onset"][chosen])))
 
-    def interval_s(own: measures.SessionEvents, *_: object) -> float:
-        """Mean time from one violation to the next."""
-        return measures.mean_of_finite(np.diff(own.numbers["onset"][np.isin(own.condition, followed)]))
-
-    curves = measures.values_of_layers(events, of_units, tuple(SIGNALS), (most,))
-    measured = measures.measures_of_layers(
-        events, _change(of_units), tuple(SIGNALS), {"surprise_change": ("Surprise, first minus second half", "a.u.")}
-    )
-    attrs = {"long_name": "Response to violations", "units": "a.u.", "table": 0}
-    dims = ("exposure", *measured["surprise_change"].dims)
-    measured["response_to_violations"] = (dims, curves, attrs)
-    mean_s = measures.mean_of_finite(measures.values_of_layers(events, interval_s, tuple(SIGNALS)[:1]))
-    measured = measured.assign_coords(figures.group_coords(events) | {"exposure": np.arange(1, most + 1)})
-    return measured.merge(_fits(measured, mean_s), combine_attrs="override")
+    found = measures.values_of_layers(events, of_units, tuple(SIGNALS), (most + 1,))
+    curves, attrs = found[:most], {"long_name": "Response to violations", "units": "a.u.", "table": 0}
+    change = np.apply_along_axis(_change, 0, curves)
+    told = {"long_name": "Surprise, first minus second half", "units": "a.u."}
+    measured = xr.Dataset(
+        {
+            "surprise_change": (measures.LAYER_DIMS, change, told),
+            "response_to_violations": (("exposure", *measures.LAYER_DIMS), curves, attrs),
+        },
+        measures.layer_coords(events, tuple(SIGNALS)) | {"exposure": np.arange(1, most + 1)},
+    ).assign_coords(figures.group_coords(events))
+    return measured.merge(_fits(measured, measures.mean_of_finite(found[most])), combine_attrs="override")
 
 
-def _change(of_units: Any) -> Any:
-    """What measures the change of the response from the first half of the exposures to the second."""
-
-    def change(*given: Any) -> list[float]:
-        """First half minus second half."""
-        curve = of_units(*given)
-        early, late = np.array_split(curve[np.isfinite(curve)], 2)
-        return [measures.mean_of_finite(early) - measures.mean_of_finite(late)]
-
-    return change
+def _change(curve: np.ndarray) -> float:
+    """Mean of the first half of the exposures that are there minus that of the second half."""
+    early, late = np.array_split(curve[np.isfinite(curve)], 2)
+    return measures.mean_of_finite(early) - measures.mean_of_finite(late)
 
 
 def _fits(measured: xr.Dataset, interval_s: float) -> xr.Dataset:

@@ -14,6 +14,7 @@ SHORT = {
     "global_local": {"sequences": 20},
     "cue_outcome": {"trials": 60},
     "repetition_probability": {"pairs": 48},
+    "sequence_learning": {"presentations": 60, "test_presentations": 6},
 }
 
 

@@ -35,6 +35,7 @@ CONTROLS = {
     "global_local": {"global_oddball", "local_oddball", "random_x", "random_y", "repetition_x"},
     "cue_outcome": {"reward_25", "reward_50", "reward_75", "omission_50", "surprising_reward"},
     "repetition_probability": {"first", "repetition_expected", "repetition_unexpected", "repetition_neutral"},
+    "sequence_learning": {"trained", "reversed", "slow", "omission", "grey_after_d"},
 }
 _NULLS = {"adaptation", "regularised", "label_shuffled"}
 #: protocol: groups that something else could explain the results by
@@ -45,6 +46,7 @@ NULLS = {
     "global_local": _NULLS | {"swapped"},
     "cue_outcome": _NULLS,
     "repetition_probability": _NULLS | {"not_announced"},
+    "sequence_learning": {"random_order", "adaptation", "regularised"},
 }
 
 

@@ -125,6 +125,37 @@ def test_relu_networks_on_kinks_descend_the_energy_at_the_equilibrium() -> None:
         torch.testing.assert_close(((layer.weights - old) * direction).sum((1, 2)), -slope, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1.4, 2.0])
+def test_the_tolerance_decides_where_relu_inference_ends_not_the_steps_of_descent(
+    scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stimuli, target = shown(n_animals=12)
+    stimuli, target = stimuli[:, :1], target[:, :1]
+    own = network(activation="relu", n_animals=12)
+    for layer in own.layers:
+        layer.weights.mul_(scale)
+    found = {}
+    for descent in (30, 300):
+        monkeypatch.setattr("neurofa.rules.predictive_coding.DESCENT", descent)
+        found[descent] = equilibrium_rule(1.0, tolerance=1e-9).equilibrium(own, forward(own, stimuli), target)
+        assert found[descent].converged.all()
+        for number in (0, 1):
+            # forces balance: what comes down is what holds against it
+            above = found[descent].slopes[number + 1] * found[descent].errors[number + 1]
+            down = torch.bmm(above, own.layers[number + 1].weights)
+            torch.testing.assert_close(down, found[descent].errors[number], rtol=0, atol=1e-7)
+    for one, other in zip(found[30].rates, found[300].rates, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    # beyond the first steps there are as many as are needed, and more for a finer tolerance
+    assert len(set(found[30].n_steps.tolist())) > 1
+    monkeypatch.setattr("neurofa.rules.predictive_coding.DESCENT", 30)
+    coarse = equilibrium_rule(1.0, tolerance=0.3).equilibrium(own, forward(own, stimuli), target)
+    assert coarse.converged.all() and (coarse.n_steps < found[30].n_steps).any()
+    assert (coarse.n_steps <= found[30].n_steps).all()
+    given_up = equilibrium_rule(1.0, tolerance=1e-9, max_steps=2).equilibrium(own, forward(own, stimuli), target)
+    assert not given_up.converged.all() and (given_up.n_steps <= 2 * 2).all()
+
+
 def test_a_relu_network_learns_and_its_inference_converges(monkeypatch: pytest.MonkeyPatch) -> None:
     stimuli, target = shown()
     zero = torch.zeros(2, 1, dtype=torch.float64)

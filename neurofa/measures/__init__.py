@@ -216,6 +216,8 @@ from neurofa.measures.prediction_error.feedback import (
 )
 from neurofa.measures.prediction_error.hierarchy import Hierarchy as Hierarchy
 from neurofa.measures.prediction_error.hierarchy import hierarchy as hierarchy
+from neurofa.measures.prediction_error.layers import LAYER_DIMS as LAYER_DIMS
+from neurofa.measures.prediction_error.layers import layer_coords as layer_coords
 from neurofa.measures.prediction_error.layers import (
     measures_of_layers as measures_of_layers,
 )

@@ -184,6 +184,7 @@ def stimulus_sets() -> dict[str, StimulusSet]:
     from neurofa.stimuli.omission import omission
     from neurofa.stimuli.patterns import patterns
     from neurofa.stimuli.repetition_probability import repetition_probability
+    from neurofa.stimuli.sequence_learning import sequence_learning
     from neurofa.stimuli.sequence_violation import sequence_violation
     from neurofa.stimuli.t_maze import t_maze
     from neurofa.stimuli.teacher import teacher
@@ -211,5 +212,6 @@ def stimulus_sets() -> dict[str, StimulusSet]:
         "global_local": global_local,
         "omission": omission,
         "repetition_probability": repetition_probability,
+        "sequence_learning": sequence_learning,
         "sequence_violation": sequence_violation,
     }

@@ -1,7 +1,7 @@
 """The units of every layer in every session of every animal: the loop that measures of events share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,8 +57,10 @@ def values_of_layers(
     def of_animal(animal: int) -> Floats:
         """Every value of one animal."""
         found = np.full(own_shape, np.nan)
+        # read once for all sessions and both states of plasticity
+        mine = events.isel(animal=[animal]).load()
         for session, state in np.ndindex(n_sessions, len(plasticity)):
-            own = session_events(events, animal, session, plasticity[state])
+            own = session_events(mine, 0, session, plasticity[state])
             if not own.condition.size:
                 continue
             rng = np.random.default_rng((animal, session))
@@ -97,8 +99,31 @@ def measures_of_layers(
     import xarray as xr
 
     found = values_of_layers(events, of_units, signals, (len(variables),), names)
+    return xr.Dataset(
+        {
+            name: (LAYER_DIMS, values, {"long_name": long_name, "units": units})
+            for (name, (long_name, units)), values in zip(variables.items(), found, strict=True)
+        },
+        layer_coords(events, signals, names),
+    )
+
+
+def layer_coords(events: "xr.Dataset", signals: Sequence[str], names: Sequence[str] = ("",)) -> dict[str, Any]:
+    """
+    Coordinates of what `values_of_layers` gives.
+
+    Parameters
+    ----------
+    events, signals, names
+        See `values_of_layers`.
+
+    Returns
+    -------
+    dict
+        Of `LAYER_DIMS`, and the day of every session (animal, session).
+    """
     states = [f"plasticity {'on' if on else 'off'}" for on in plasticities(events)]
-    coords = {
+    return {
         "variable": list(signals),
         "animal": events["animal"].values,
         "layer": event_layers(events),
@@ -106,10 +131,3 @@ def measures_of_layers(
         "session": events["session"].values if "session" in events.coords else np.arange(events.sizes["session"]),
         "day": (("animal", "session"), events["day"].values),
     }
-    return xr.Dataset(
-        {
-            name: (LAYER_DIMS, values, {"long_name": long_name, "units": units})
-            for (name, (long_name, units)), values in zip(variables.items(), found, strict=True)
-        },
-        coords,
-    )
