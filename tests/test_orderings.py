@@ -244,3 +244,13 @@ def test_a_run_that_is_compared_with_nothing_says_why(tmp_path):
         store_protocol(protocol_from({"references": {"tables": tables}}), folder)
         assert words in why_not_compared(folder)
     assert why_not_compared(tmp_path / "with_none") == ""
+
+
+def test_orderings_of_conditions_that_a_run_does_not_have_are_left_out():
+    from neurofa.comparison.orderings import _has
+
+    measured = table(0.1, 0.4)
+    known = pd.concat([orderings(), orderings(condition="many standards"), orderings(measure="other")])
+    assert _has(measured, known) == [True, False, False]
+    # an ordering that names no condition is of any
+    assert _has(measured.assign(condition=np.nan), orderings(condition="")) == [True]

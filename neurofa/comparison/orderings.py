@@ -83,8 +83,8 @@ def orderings_of_run(folder: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As from `ordering_scorecard`; no rows where there is nothing to compare. Orderings of measures that no analysis
-        of the run makes are left out.
+        As from `ordering_scorecard`; no rows where there is nothing to compare. Orderings of measures, or of conditions
+        of these, that no analysis of the run makes are left out.
     """
     tables = [str(table) for table in settings.get("tables", ()) if references.kind_of(str(table)) == "orderings"]
     if not tables or not (folder / MEASURES_FILE).is_file():
@@ -93,8 +93,17 @@ def orderings_of_run(folder: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
     cards = []
     for table in tables:
         known = references.load_orderings(table)
-        cards.append(ordering_scorecard(measured, known[known["measure"].isin(set(measured["measure"]))], protocol))
+        cards.append(ordering_scorecard(measured, known[_has(measured, known)], protocol))
     return joined(cards)
+
+
+def _has(measured: pd.DataFrame, known: pd.DataFrame) -> list[bool]:
+    """Whether the run has the measure of every ordering, under its condition."""
+    there = measured[["measure", "condition"]].astype(object).fillna("").astype(str).drop_duplicates()
+    return [
+        bool(there.loc[there["measure"] == measure, "condition"].str.startswith(condition).any())
+        for measure, condition in zip(known["measure"], known["condition"], strict=True)
+    ]
 
 
 def _base(entry: dict[str, Any]) -> dict[str, Any]:
