@@ -254,7 +254,8 @@ def draw_nulls(measured: xr.Dataset) -> figures.Drawing:
         ax.axvspan(-1.96, 1.96, color="0.9", linewidth=0, zorder=0)
         ax.set_xscale("symlog", linthresh=5)
         low, high = ax.get_xlim()
-        ticks = [tick for tick in (-100, -30, -10, 0, 10, 30, 100) if low <= tick <= high]
+        nearest = 5 if max(-low, high) < 12 else 10
+        ticks = [tick for tick in (-100, -30, -nearest, 0, nearest, 30, 100) if low <= tick <= high]
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.set_title(title)
         ax.set_xlabel("Distance (sd of the null)")
