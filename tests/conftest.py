@@ -4,10 +4,15 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import hypothesis
 import matplotlib.pyplot
 import numpy as np
 import pytest
 import torch
+
+# how long an example takes is the machine's business
+hypothesis.settings.register_profile("neurofa", deadline=None)
+hypothesis.settings.load_profile("neurofa")
 
 
 def _global_state():
