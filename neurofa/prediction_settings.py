@@ -38,8 +38,7 @@ class PredictionSettings(Settings):
     speed_gain: PerAnimal = per_animal(0.0, ge=0, description="rates are multiplied by 1 + this times running speed")
     null: Literal["none", "adaptation", "running_gain", "untrained", "label_shuffled", "regularised"] = Field(
         "none",
-        description="null model: adaptation, running_gain, untrained, label_shuffled, or regularised (activity "
-        "towards mean rates at birth, no error sent)",
+        description="null model; regularised = activity towards mean rates at birth, without any error",
     )
 
 

@@ -13,7 +13,6 @@ from neurofa.citations.publications import entry_of, identifiers, own_entry, pub
 from neurofa.errors import RunFolderError
 from neurofa.members import is_number, is_on
 from neurofa.protocol import Protocol
-from neurofa.recording import RECORDING_STORE, load_recording
 from neurofa.rules.names import LEARNING_NOISE, NAMED_RULES, NamedRule
 from neurofa.run_folder import PROTOCOL_FILE, read_protocol
 from neurofa.settings import overnight_process, stimulus_set
@@ -78,6 +77,8 @@ def used_in(folder: str | os.PathLike[str]) -> Used:
     RunFolderError
         Where the folder is no run.
     """
+    from neurofa.recording import RECORDING_STORE
+
     path = Path(folder)
     simulated = (path / PROTOCOL_FILE).is_file()
     if not simulated and not (path / RECORDING_STORE).is_dir():
@@ -169,6 +170,8 @@ def _acts(parameters: Mapping[str, Any]) -> bool:
 
 def _of_imported_data(folder: Path, used: Used) -> None:
     """What the recorded files say of their own publications."""
+    from neurofa.recording import load_recording
+
     named = load_recording(folder).attrs.get("publications", "[]")
     _add(used, json.loads(named), "the recorded data")
 
