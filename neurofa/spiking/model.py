@@ -226,8 +226,10 @@ class Model:
     def _group(self, name: str, units: int, arguments: dict[str, str]) -> Any:
         """A group of neurons, with events of its error units where it has some, and of the readout's bins."""
         signs = {sign: f"z_{sign} > 1" for sign in ("plus", "minus") if f"z_{sign}" in arguments["model"]}
+        own = self.architecture
         # every unit has this event in the first step of a bin
-        bins = {"bin": f"t_in_timesteps % {self.architecture.bin_steps} == 0"} if name == "output" else {}
+        timed = name == "output" and any(equations.by_event(own, layer) for layer in range(own.n_hidden))
+        bins = {"bin": f"t_in_timesteps % {own.bin_steps} == 0"} if timed else {}
         group = self._b2.NeuronGroup(units, **arguments, events=signs | bins, dt=self._dt, name=name)
         for event in signs:
             group.run_on_event(event, f"z_{event} -= 1")
