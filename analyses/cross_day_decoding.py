@@ -51,7 +51,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
         raise NeurofaError("decoding across days needs two sessions of one animal; record or import more")
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     n_sessions = probe.sizes["session"]
     each = measures.each_animal(
         lambda animal: [measures.cross_day_decoding_of_animal(probe, animal, "rate", layer) for layer in layers],

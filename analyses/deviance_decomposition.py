@@ -71,7 +71,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     controls = [name for name in CONTROLS if name in shown]
     plasticity = measures.plasticities(events)
     conditions = [(control, on) for control in controls for on in plasticity]
-    layers = measures.event_layers(events)
+    layers = measures.recorded_layers(events)
     n_animals, n_sessions = events.sizes["animal"], events.sizes["session"]
     names = (*INDICES, "common_contrast_index", *DIFFERENCES)
     found = np.full((len(names), n_animals, len(SIGNALS), len(layers), len(conditions), n_sessions), np.nan)

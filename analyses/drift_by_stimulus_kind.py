@@ -65,7 +65,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     for kind in kinds:
         if (of_stimuli == kind).sum() < FEWEST:
             raise NeurofaError(f"there are fewer than {FEWEST} stimuli of kind '{kind}'; tuning needs more")
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     parts = {kind: probe.isel(stimulus=np.flatnonzero(of_stimuli == kind)) for kind in kinds}
     each = measures.each_animal(
         lambda animal: [[_of_kind(parts[kind], animal, layer) for kind in kinds] for layer in layers],

@@ -135,7 +135,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     days = probe["day"].values
     if np.isfinite(days).sum(axis=1).max() < 2:
         raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],
         probe.sizes["animal"],

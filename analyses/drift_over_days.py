@@ -75,7 +75,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     if np.isfinite(days).sum(axis=1).max() < 2:
         raise NeurofaError("drift needs two sessions of one animal at least, not one; record or import more")
     variables = [name for name in VARIABLES if name in probe.data_vars]
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     groups = probe["group"].values.astype(str).tolist()
     recorded = [place for place in range(len(groups)) if np.isfinite(days[place]).any()]
     # of every group one animal, the first that was recorded at all

@@ -64,7 +64,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
             "give the protocol some, such as those of odor_familiarity"
         )
     days = probe["day"].values
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     each = measures.each_animal(
         lambda animal: [_similarity(probe, animal, layer) for layer in layers],
         probe.sizes["animal"],

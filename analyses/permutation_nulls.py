@@ -164,7 +164,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
             "nulls of drift shuffle single repeats, and this recording has one of each stimulus; record more "
             "(observation.repeats)"
         )
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     each = measures.each_animal(
         lambda animal: [_of_layer(probe, animal, layer) for layer in layers],
         probe.sizes["animal"],

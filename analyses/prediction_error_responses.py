@@ -71,7 +71,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     on = measures.plasticities(events)[0]
     conditions = measures.shown_conditions(events)
     pair = next((one for one in PAIRS if set(one) <= set(conditions)), None)
-    layers = measures.event_layers(events)
+    layers = measures.recorded_layers(events)
     lags = np.arange(-BEFORE, AFTER + 1)
     n_animals = events.sizes["animal"]
     response = np.full((n_animals, len(SIGNALS), len(layers), len(conditions), len(lags)), np.nan)

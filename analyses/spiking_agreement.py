@@ -58,7 +58,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         raise NeurofaError(
             "the recording has no spikes to hold against rates; run the protocol with --set engine.kind=spiking"
         )
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     shape = (probe.sizes["animal"], len(layers), probe.sizes["session"])
     agreement = {name: np.full(shape, np.nan) for name in OF_SESSIONS}
     tuning = np.full((*shape[::2], probe.sizes["unit"]), np.nan)

@@ -72,7 +72,7 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     events = measures.events_group(recording)
     require_controls(measures.shown_conditions(events))
     plasticity = measures.plasticities(events)
-    layers = measures.event_layers(events)
+    layers = measures.recorded_layers(events)
     n_animals, n_sessions = events.sizes["animal"], events.sizes["session"]
     shape = (n_animals, len(SIGNALS), len(layers), len(plasticity), n_sessions)
     found = {name: np.full(shape, np.nan) for name in NAMES}

@@ -301,7 +301,7 @@ def _caption(name: str, module: ModuleType) -> str:
 def _warning_of_switching(recording: xr.DataTree) -> str:
     """What every caption says of recorded animals that switch between maps; empty where there is none."""
     probe = recording["probe"].to_dataset()
-    layers = list(dict.fromkeys(probe["layer"].values.astype(str).tolist()))
+    layers = measures.recorded_layers(probe)
     flagged = (measures.animals_that_switch_maps(probe, layers) == 1).any(axis=1)
     names = ", ".join(probe["animal"].values[flagged].astype(str))
     return f" Not to be read as drift, for trials show that the animal switches between maps: {names}." if names else ""

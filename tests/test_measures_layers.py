@@ -54,7 +54,7 @@ def test_what_was_shown_is_told_apart_from_what_has_a_name() -> None:
     events = recorded()
     assert measures.event_names(events, "condition") == ["a", "b"]
     assert measures.shown_conditions(events) == ["a"]
-    assert measures.event_layers(events) == ["hidden_1", "hidden_2"]
+    assert measures.recorded_layers(events) == ["hidden_1", "hidden_2"]
 
 
 def test_events_are_chosen_evenly_and_none_is_invented() -> None:

@@ -238,7 +238,6 @@ from neurofa.measures.prediction_error.session_events import (
     SessionEvents as SessionEvents,
 )
 from neurofa.measures.prediction_error.session_events import evenly_chosen as evenly_chosen
-from neurofa.measures.prediction_error.session_events import event_layers as event_layers
 from neurofa.measures.prediction_error.session_events import event_names as event_names
 from neurofa.measures.prediction_error.session_events import (
     events_group as events_group,
@@ -311,6 +310,7 @@ from neurofa.measures.proportions import (
 from neurofa.measures.readouts import ReadoutFraction as ReadoutFraction
 from neurofa.measures.readouts import decoder_weights as decoder_weights
 from neurofa.measures.readouts import readout_fraction as readout_fraction
+from neurofa.measures.recorded_layers import recorded_layers as recorded_layers
 from neurofa.measures.repeats import SessionRepeats as SessionRepeats
 from neurofa.measures.repeats import session_repeats as session_repeats
 from neurofa.measures.selective_units import SelectivityChanges as SelectivityChanges

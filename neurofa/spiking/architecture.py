@@ -5,8 +5,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-#: what stands in a chunk's name besides the architecture: raised when the code of the network changes
-_VERSION = 6
 #: arrays of a call that are given in bins of time: name in the equations
 IN_BINS = ("stimulus", "target", "teaching", "gate", "bound")
 
@@ -87,7 +85,7 @@ class Architecture:
         str
             Can be read by `from_text`.
         """
-        return json.dumps(asdict(self) | {"version": _VERSION}, sort_keys=True)
+        return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -105,7 +103,6 @@ class Architecture:
             Equal to the one that was written.
         """
         values: dict[str, Any] = json.loads(text)
-        values.pop("version")
         pairs = tuple((str(name), float(value)) for name, value in values.pop("constants"))
         return cls(**values | {"sizes": tuple(values["sizes"]), "constants": pairs})
 

@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -275,7 +276,7 @@ def build(architecture: Architecture, cache: Path) -> Path:
     ConfigError
         Where it cannot be built.
     """
-    folder = cache / architecture.fingerprint(brian2_version(), _compiler_version())
+    folder = cache / architecture.fingerprint(brian2_version(), _compiler_version(), _program_text())
     if folder.is_dir():
         return folder
     aside = cache / f".{folder.name}-{uuid.uuid4().hex[:8]}"
@@ -307,6 +308,13 @@ def build(architecture: Architecture, cache: Path) -> Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
+
+
+@lru_cache
+def _program_text() -> str:
+    """What programs are written by: where any of it has changed, they are built anew."""
+    names = ("architecture", "child", "equations", "model", "noise")
+    return "\n".join(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in names)
 
 
 def _compiler_version() -> str:

@@ -18,6 +18,9 @@ from neurofa.spiking.architecture import Architecture
 
 #: spikes per second of an error unit for an error of 1 grow to at most this many times rho_e
 _LARGEST_ERROR = 100
+#: of a neuron's rate: 0 below threshold, and 0 where it fires in every time step, as fast as it can. Without the second
+#: edge what noise teaches such a neuron adds up without end
+_SLOPE = "int(smoothed > 0)*int(smoothed*rho*dt < 1)"
 #: worked out once per time step, before anything else
 _ONCE = "1 (constant over dt)\n"
 #: `membrane_noise`: `neurofa.spiking.noise`
@@ -69,7 +72,7 @@ def hidden(architecture: Architecture, layer: int) -> dict[str, str]:
     model = _MEMBRANE.format(drive="a", layer=layer) + "n : 1\n"
     if not architecture.learns:
         return _neurons(model + "b : 1\n", "v -= 1; n += 1")
-    slope = "int(smoothed > 0)" if architecture.slope == "derivative" else "1"
+    slope = _SLOPE if architecture.slope == "derivative" else "1"
     model += f"dsmoothed/dt = (a - smoothed)/tau_slope : 1\nslope = {slope} : 1\ngain : 1\nplasticity : 1\n"
     model += _apical(architecture, layer)
     model += f"sent_up = slope*U : 1\ndelta = gain*sent_up : 1\nlearning = gate(t)*plasticity*delta : {_ONCE}"

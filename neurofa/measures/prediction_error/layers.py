@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Bools, Floats
 from neurofa.measures.parallel import each_animal
-from neurofa.measures.prediction_error.session_events import SessionEvents, event_layers, plasticities, session_events
+from neurofa.measures.prediction_error.session_events import SessionEvents, plasticities, session_events
+from neurofa.measures.recorded_layers import recorded_layers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,7 +51,7 @@ def values_of_layers(
     (*shape, variable, animal, layer, condition, session)
         Variable is the signal; condition name by name, plasticity off before on. NaN where an animal had no session.
     """
-    layers, plasticity = event_layers(events), plasticities(events)
+    layers, plasticity = recorded_layers(events), plasticities(events)
     n_sessions = events.sizes["session"]
     own_shape = (*shape, len(signals), len(layers), len(names), len(plasticity), n_sessions)
 
@@ -126,7 +127,7 @@ def layer_coords(events: "xr.Dataset", signals: Sequence[str], names: Sequence[s
     return {
         "variable": list(signals),
         "animal": events["animal"].values,
-        "layer": event_layers(events),
+        "layer": recorded_layers(events),
         "condition": [f"{name}, {state}" if name else state for name in names for state in states],
         "session": events["session"].values if "session" in events.coords else np.arange(events.sizes["session"]),
         "day": (("animal", "session"), events["day"].values),

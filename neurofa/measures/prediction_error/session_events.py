@@ -163,23 +163,6 @@ def shown_conditions(events: "xr.Dataset") -> list[str]:
     return [names[int(code)] for code in np.unique(codes[np.isfinite(codes)])]
 
 
-def event_layers(events: "xr.Dataset") -> list[str]:
-    """
-    Layers whose units were recorded.
-
-    Parameters
-    ----------
-    events : xarray.Dataset
-        From `events_group`.
-
-    Returns
-    -------
-    list of str
-        In the order of the units: from the layer next to the input on.
-    """
-    return list(dict.fromkeys(events["layer"].values.astype(str).tolist()))
-
-
 def plasticities(events: "xr.Dataset") -> list[bool]:
     """
     Whether events were recorded with plasticity off, on, or both.
