@@ -18,7 +18,7 @@ from neurofa.draws import Draws
 from neurofa.learning import Learned, Session, learn_session
 from neurofa.networks import Network
 from neurofa.rules.names import NAMED_RULES, Choices, why_illegal
-from neurofa.rules.rule import Rule
+from neurofa.rules.rule import RATE_AT_BIRTH, Rule
 from tests.engine import draws, random_network, rates, trials
 
 EXACT, SINGLE = 1e-10, 1e-5
@@ -207,6 +207,28 @@ def test_a_frozen_readout_stays_and_rates_bounds_and_scales_are_those_of_each_an
         learn_session(each, lambda some: Rule(choices, some), own, what, draws(3, "session", 0), 1, reference=reference)
     for name, value in together[0].state().items():
         assert difference(value, together[1].state()[name]) < EXACT, name
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize("signal", ["error", "none"])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_penalty_on_activity(batch_size: int, signal: str, remembers: bool) -> None:
+    changes: list[dict[str, str]] = [{}, {"feedback_weights": "transpose"}, {"slope": "one"}]
+    for more in changes:
+        choices = named("fa")._replace(teaching_signal=signal, **more)
+        network = born(choices, [4, 7, 5, 3], torch.float64, activation="relu", output_gain=False)
+        if remembers:
+            for number, layer in enumerate(network.layers[:-1]):
+                rates_at_birth = torch.rand(
+                    3, 1, layer.weights.shape[1], generator=torch.Generator().manual_seed(number)
+                )
+                network.memory[f"{RATE_AT_BIRTH} {number}"] = rates_at_birth.double()
+        what = shown(network, batch_size)
+        assert_equal(network, choices, what, EXACT, activity_penalty=2.0)
+        # it changes more than the engines differ by
+        with_penalty, _ = lived(network, choices, what, activity_penalty=2.0)
+        without, _ = lived(network, choices, what)
+        assert difference(with_penalty["layer1.weights"], without["layer1.weights"]) > 30 * EXACT
 
 
 def test_synapses_of_their_own_for_every_stimulus() -> None:

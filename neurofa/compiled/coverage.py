@@ -42,10 +42,6 @@ def reason_not_covered(network: Network, rule: Rule, session: "Session") -> str:
         return "no hidden layer"
     if rule.choices.feedback_weights == "informative":
         return "feedback weights informative"
-    if rule.choices.teaching_signal == "none":
-        return "no teaching signal"
-    if bool((rule.rates.activity_penalty > 0).any()):
-        return "activity penalty"
     frozen = bool(((rule.rates.hidden == 0) | (rule.rates.readout == 0)).any())
     if rule.choices.feedback_weights == "learned" and rule.choices.learned_by == "kolen_pollack" and frozen:
         return "Kolen-Pollack with frozen weights"

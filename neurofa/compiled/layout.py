@@ -20,7 +20,9 @@ KEPT = 39
 #: columns of the plan: start of each unit's learning rate in the state, of the whole weights on the desk while some of
 #: them are dropped, and of what streams bring for units, synapses and the ascent of the weights; -1 = nothing
 PLASTICITY, WHOLE, UNIT_STREAM, SYNAPSE_STREAM, UPDATE_STREAM = range(40, 45)
-N_COLUMNS = 45
+#: column of the plan: start of each unit's mean rate at birth in the state; -1 = not remembered
+BORN_RATE = 45
+N_COLUMNS = 46
 
 #: columns of the common table
 BATCH, N_STIMULI, ALL_SHOWN, NOISY, ACTIVATION, LOSS, SIGNAL_KIND, PATHWAY, FEEDBACK_KIND, ONE_AS_SLOPE = range(10)
@@ -33,13 +35,13 @@ N_COMMON = 24
 #: columns of the numbers of an animal
 HIDDEN_RATE, READOUT_RATE, STEP_BOUND, TARGET_SCALE, NOISE_AMPLITUDE, WALK, FEEDBACK_SCALE = range(7)
 FEEDBACK_DECAY, FEEDBACK_RATE, NOISE_SD, HOMEOSTASIS_RATE, MOMENT_WEIGHT, SMALLEST, SMALLEST_FRACTION = range(7, 14)
-REPORT_THRESHOLD, UNIT_DROPOUT, WEIGHT_DROPOUT, UPDATE_NOISE, LABEL_NOISE = range(14, 19)
-N_NUMBERS = 19
+REPORT_THRESHOLD, UNIT_DROPOUT, WEIGHT_DROPOUT, UPDATE_NOISE, LABEL_NOISE, ACTIVITY_PENALTY = range(14, 20)
+N_NUMBERS = 20
 
 #: codes in the common table are places in these
 ACTIVATIONS = ("tanh", "relu", "softplus", "identity")
 LOSSES = ("squared_error", "cross_entropy")
-SIGNAL_KINDS = ("error", "target", "centred_target")
+SIGNAL_KINDS = ("error", "target", "centred_target", "none")
 PATHWAYS = ("layerwise", "direct", "readout")
 FEEDBACK_KINDS = ("transpose", "fixed", "noisy", "network", "walking", "sign", "learned")
 MAGNITUDE_KINDS = ("unit", "batch", "fixed")
@@ -48,7 +50,7 @@ OPTIMISERS = ("gradient", "momentum", "adam")
 
 TANH, RELU, SOFTPLUS = range(3)
 CROSS_ENTROPY = 1
-TARGET_ITSELF, CENTRED_TARGET = 1, 2
+TARGET_ITSELF, CENTRED_TARGET, NO_SIGNAL = 1, 2, 3
 LAYERWISE, DIRECT, READOUT = range(3)
 TRANSPOSE, FIXED, NOISY_WEIGHTS, FEEDBACK_NETWORK, WALKING, SIGN, LEARNED = range(7)
 UNIT, PER_UPDATE, FIXED_MAGNITUDES = range(3)

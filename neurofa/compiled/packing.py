@@ -12,7 +12,7 @@ from neurofa.networks import Network
 from neurofa.networks.homeostasis import SMALLEST_FRACTION
 from neurofa.rules.learning_noise import is_on
 from neurofa.rules.names import Choices
-from neurofa.rules.rule import Rates
+from neurofa.rules.rule import RATE_AT_BIRTH, Rates
 
 if TYPE_CHECKING:
     from neurofa.learning import Session
@@ -174,6 +174,7 @@ def _numbers(network: Network, rates: Rates, session: "Session") -> np.ndarray:
         at.WEIGHT_DROPOUT: rates.weight_dropout,
         at.UPDATE_NOISE: rates.update_noise,
         at.LABEL_NOISE: rates.label_noise,
+        at.ACTIVITY_PENALTY: rates.activity_penalty,
     }
     dtype = network.layers[0].weights.dtype
     numbers = torch.zeros(network.n_animals, at.N_NUMBERS, dtype=dtype)
@@ -212,6 +213,7 @@ def _lay_out_state(network: Network, choices: Choices, plan: np.ndarray) -> list
             for offset, kind in enumerate((*kinds, "steps")):
                 whole = turned and column == at.WEIGHTS_FIRST and kind != "steps"
                 place(number, column + offset, network.memory.get(f"{kind} {name} {number}"), whole)
+        place(number, at.BORN_RATE, network.memory.get(f"{RATE_AT_BIRTH} {number}"))
         if layer.feedback is not None:
             plan[number, at.FEEDBACK_TURNED] = layer.feedback.shape[1] >= layer.feedback.shape[2]
             place(number, at.FEEDBACK, layer.feedback, bool(plan[number, at.FEEDBACK_TURNED]))

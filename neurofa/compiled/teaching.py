@@ -3,7 +3,7 @@
 import numpy as np
 
 from neurofa.compiled import layout as at
-from neurofa.compiled.compiling import compiled, piece
+from neurofa.compiled.compiling import compiled, fill, piece
 from neurofa.compiled.products import back, onward
 from neurofa.compiled.responses import tanh
 
@@ -63,6 +63,9 @@ def signal_at_output(plan, common, n_trials, state, numbers, desk):
         return common[at.TARGET]
     if common[at.SIGNAL_KIND] == at.CENTRED_TARGET:
         _centre(plan, common, n_trials, state, numbers, desk)
+        return common[at.SIGNAL]
+    if common[at.SIGNAL_KIND] == at.NO_SIGNAL:
+        fill(desk.dtype.type(0), piece(desk, common[at.SIGNAL], n_trials * plan[last, at.POST]))
         return common[at.SIGNAL]
     return plan[last, at.DELTA]
 
@@ -128,6 +131,26 @@ def teach(blas, whole, plan, common, pending, n_trials, state, numbers, stream, 
         for place in range(size):
             delta[place] = sent[place] * slope[place]
         source = plan[number, at.DELTA]
+    if numbers[at.ACTIVITY_PENALTY] > 0:
+        _penalise(plan, n_trials, state, numbers, desk)
+
+
+@compiled
+def _penalise(plan, n_trials, state, numbers, desk):
+    """Pull on the rates of hidden units: see `neurofa.rules.rule.Rule`; nothing of it is sent on to other layers."""
+    strength, one = numbers[at.ACTIVITY_PENALTY], desk.dtype.type(1)
+    for number in range(plan.shape[0] - 1):
+        post, born = plan[number, at.POST], plan[number, at.BORN_RATE]
+        for start in range(0, n_trials * post, post):
+            rate = piece(desk, plan[number + 1, at.RATES] + start, post)
+            slope = piece(desk, plan[number, at.SLOPE] + start, post)
+            sent = piece(desk, plan[number, at.SENT] + start, post)
+            delta = piece(desk, plan[number, at.DELTA] + start, post)
+            for unit in range(post):
+                wanted = state[born + unit] if born >= 0 else desk.dtype.type(0)
+                pull = strength * (wanted - rate[unit])
+                sent[unit] += pull
+                delta[unit] += pull * (one if born >= 0 else slope[unit])
 
 
 @compiled
