@@ -93,6 +93,18 @@ def test_a_legend_of_many_animals_leaves_the_axes_their_height(tmp_path):
     assert axes[0].get_window_extent().height / figure.dpi * 25.4 > 40
 
 
+@pytest.mark.parametrize("title", ["", "a title"])
+def test_letters_of_panels_stand_inside_the_figure(title):
+    figure, axes = figures.new_figure(120, 60, 1, 2)
+    for ax in axes:
+        ax.set(title=title, ylabel="Correlation")
+    figures.panel_letters(axes)
+    figure.draw_without_rendering()
+    for ax in axes:
+        box = ax.texts[-1].get_window_extent()
+        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1 and 0 <= box.y0 and box.y1 <= figure.bbox.y1
+
+
 def test_directed_matrices_keep_both_orders_and_the_diagonal():
     values = matrices(n_animals=3, groups=("walk",))["similarity"]
     values.attrs |= {"directed": 1, "diagonal": 1}

@@ -161,6 +161,9 @@ def panel_letters(axes: Iterable[Axes], left: float = 22.0) -> None:
         figure = ax.get_figure(root=True)
         if figure is None:
             continue
+        if not any(ax.get_title(loc=place) for place in ("left", "center", "right")):
+            # letters are no part of the layout: without a title they would stand outside the figure
+            ax.set_title(" ", fontsize=8)
         shift = ScaledTranslation(-left / 72, 2 / 72, figure.dpi_scale_trans)
         ax.text(
             0, 1, letter, transform=ax.transAxes + shift, fontsize=8, fontweight="bold", va="bottom", ha="left"
