@@ -14,6 +14,7 @@ EVENT_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "somatic": (_UNITS, "rate with the feedback as a further input of the soma", "a.u."),
     "surprise_process": (_EVENT, "surprise under the process that generates the events", "nat"),
     "surprise_observer": (_EVENT, "surprise of an observer that counts transitions within the block", "nat"),
+    "surprise_sign": (_EVENT, "more (1), less (-1) or as much (0) as that observer expected", "1"),
     "signed_error": (_EVENT, "outcome minus prediction, mean over outputs", "a.u."),
     "unsigned_error": (_EVENT, "size of outcome minus prediction, mean over outputs", "a.u."),
 }

@@ -14,7 +14,7 @@ from neurofa.draws import Draws
 from neurofa.errors import ConfigError
 from neurofa.event_group import PREFIX
 from neurofa.learning import Learned, Session
-from neurofa.measures.prediction_error.observer import observer_surprise
+from neurofa.measures.prediction_error.observer import observer_surprise, surprise_sign
 from neurofa.members import Member, animal_stimuli
 from neurofa.networks import Activity, Network, forward
 from neurofa.predicting import Lived, Stream, live_changing, live_unchanged
@@ -233,6 +233,7 @@ class PredictingCohort(Cohort):
         """What is recorded of the units, and errors and surprise."""
         n_identities = len(self._names["identity"])
         observed = [observer_surprise(one.identity, np.cumsum(one.first), n_identities) for one in shown]
+        signs = [surprise_sign(one.identity, np.cumsum(one.first), one.targets.mean(1)) for one in shown]
         return {
             "rate": lived.rates.cpu().numpy(),
             "baseline": lived.baseline.cpu().numpy(),
@@ -240,6 +241,7 @@ class PredictingCohort(Cohort):
             "somatic": lived.somatic.cpu().numpy(),
             "surprise_process": -np.log(np.stack([one.probability for one in shown])),
             "surprise_observer": np.stack(observed),
+            "surprise_sign": np.stack(signs),
             "signed_error": lived.error.mean(2).cpu().numpy(),
             "unsigned_error": lived.error.abs().mean(2).cpu().numpy(),
         }

@@ -34,6 +34,7 @@ def events_recording(condition, identity, units, *, names, plasticity=0.0, group
         "onset",
         "surprise_process",
         "surprise_observer",
+        "surprise_sign",
         "signed_error",
         "unsigned_error",
     )

@@ -102,7 +102,7 @@ def test_letters_of_panels_stand_inside_the_figure(title):
     figure.draw_without_rendering()
     for ax in axes:
         box = ax.texts[-1].get_window_extent()
-        assert 0 <= box.x0 and box.x1 <= figure.bbox.x1 and 0 <= box.y0 and box.y1 <= figure.bbox.y1
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
 
 
 def test_directed_matrices_keep_both_orders_and_the_diagonal():

@@ -12,7 +12,7 @@ import torch
 from neurofa import cli
 from neurofa.errors import ConfigError, ProtocolError
 from neurofa.learning import Session, learn_session
-from neurofa.measures.prediction_error.observer import observer_surprise
+from neurofa.measures.prediction_error.observer import observer_surprise, surprise_sign
 from neurofa.merging import merge_sessions
 from neurofa.networks import forward
 from neurofa.predicting import Stream, live_changing, live_unchanged
@@ -126,6 +126,25 @@ def test_observer_expects_what_it_has_seen_and_starts_afresh_in_every_block():
     for code, p in ((0, 0.8), (1, 0.2)):
         assert surprise[late][identity[late] == code].mean() == pytest.approx(-np.log(p), abs=0.1)
     assert observer_surprise([1, 0, 1], [0, 1, 2], 4).tolist() == [np.log(4)] * 3
+
+
+def test_surprise_has_a_sign_where_more_or_less_comes_than_was_expected():
+    # a reward that fails to come now and then, and one that comes now and then; cue 0, nothing 1, reward 2
+    for p_reward in (0.8, 0.2):
+        came = np.random.default_rng(0).random(500) < p_reward
+        identity = np.stack([np.zeros(500, dtype=int), 1 + came], axis=1).ravel()
+        amount = np.where(identity == 2, 2.0, 0.0)
+        sign = surprise_sign(identity, np.zeros(1000, dtype=int), amount)
+        assert (sign[200:][identity[200:] == 2] == 1).all()
+        assert (sign[200:][identity[200:] == 1] == -1).all()
+        # cues come always, and bring nothing
+        assert (sign[400:][identity[400:] == 0] == 0).all()
+    # tones that differ in kind only surprise without a sign
+    tones = np.random.default_rng(1).integers(0, 4, 300)
+    assert (surprise_sign(tones, np.zeros(300, dtype=int), np.full(300, 0.7)) == 0).all()
+    assert surprise_sign([], [], []).tolist() == []
+    with pytest.raises(ShapeError, match="amount"):
+        surprise_sign([0, 1], [0, 0], [1.0])
 
 
 def random_stream(n_animals=2, n_events=6, n_inputs=5, n_outputs=3):

@@ -227,6 +227,9 @@ from neurofa.measures.prediction_error.layers import (
 from neurofa.measures.prediction_error.observer import (
     observer_surprise as observer_surprise,
 )
+from neurofa.measures.prediction_error.observer import (
+    surprise_sign as surprise_sign,
+)
 from neurofa.measures.prediction_error.omission import (
     omission_locking as omission_locking,
 )

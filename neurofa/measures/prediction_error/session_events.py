@@ -24,6 +24,7 @@ _NUMBERS = (
     "onset",
     "surprise_process",
     "surprise_observer",
+    "surprise_sign",
     "signed_error",
     "unsigned_error",
 )
@@ -39,8 +40,8 @@ class SessionEvents:
     identity, condition, block : numpy.ndarray
         (event,) str.
     numbers : dict of str to numpy.ndarray
-        (event,): position, exposure, speed, onset (s), surprise_process, surprise_observer (nat), signed_error,
-        unsigned_error.
+        (event,): position, exposure, speed, onset (s), surprise_process, surprise_observer (nat), surprise_sign,
+        signed_error, unsigned_error.
     units : dict of str to numpy.ndarray
         (event, unit): rate, somatic, feedback and, where it was recorded, baseline, a.u.
     layer : numpy.ndarray
@@ -207,7 +208,7 @@ def session_events(events: "xr.Dataset", animal: int, session: int, plasticity: 
         labels[name] = known[own[name].values[there].astype(np.int64)]
     return SessionEvents(
         **labels,
-        numbers={name: own[name].values[there].astype(np.float64) for name in _NUMBERS},
+        numbers={name: own[name].values[there].astype(np.float64) for name in _NUMBERS if name in own},
         units={
             name: own[name].transpose("event", "unit").values[there].astype(np.float64)
             for name in ("rate", "somatic", "feedback", "baseline")
