@@ -112,8 +112,8 @@ def analyse(
     recorded : xarray.DataTree, path-like or mapping, optional
         A recorded run to draw over the figures; or what was measured of it, analysis to measured results.
     out : path-like, optional
-        Folder for ``measures.csv``, ``summary.csv`` and ``figures/``; by default the run folder. Without either nothing
-        is written.
+        Folder for ``measures.csv``, ``summary.csv`` and ``figures/``; by default the run folder, where the rows and
+        figures of other analyses stay. Without either nothing is written.
     near : path-like, optional
         The folder of the protocol that names the analyses.
     metadata : mapping, optional
@@ -155,7 +155,7 @@ def analyse(
             drawings[name] = {key: replace(one, caption=f"{one.caption}{warning}") for key, one in drawn.items()}
     if folder is not None:
         tell("write tables and figures")
-        write_results(folder, measured, drawings, metadata)
+        write_results(folder, measured, drawings, metadata, keep=out is None)
     return measured
 
 
@@ -164,6 +164,8 @@ def write_results(
     measured: Mapping[str, xr.Dataset],
     drawings: Mapping[str, Mapping[str, figures.Drawing]],
     metadata: Mapping[str, Any] | None = None,
+    *,
+    keep: bool = False,
 ) -> None:
     """
     Write tables and figures, each file aside first, then renamed.
@@ -178,11 +180,13 @@ def write_results(
         Analysis to its figures by name.
     metadata : mapping, optional
         Written into the figures' files.
+    keep : bool, optional
+        Whether rows of other analyses that stand in the tables stay: only where they are of the same recording.
 
     Raises
     ------
     RunFolderError
-        Where the folder cannot be written to.
+        Where the folder cannot be written to, or a table that is there has other columns.
     """
     folder = Path(out)
     try:
@@ -190,7 +194,9 @@ def write_results(
         for drawn in drawings.values():
             for name, drawing in drawn.items():
                 figures.save(drawing, folder / FIGURES_FOLDER, name, metadata)
-        write_tables(measured, folder / MEASURES_FILE, folder / SUMMARY_FILE)
+        write_tables(measured, folder / MEASURES_FILE, folder / SUMMARY_FILE, keep=keep)
+    except RunFolderError:
+        raise
     except OSError as error:
         raise RunFolderError(
             f"cannot write results to {folder} ({error}); choose a folder that can be written"

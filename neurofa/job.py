@@ -321,7 +321,7 @@ def analyse_run(folder: str | os.PathLike[str], analyses: Sequence[str] = (), pr
     folder : path-like
         The run folder.
     analyses : sequence of str, optional
-        Which, besides those of its protocol: ``measures.csv`` is written anew, and nothing shall be missing from it.
+        Which, besides those of its protocol; rows and figures of analyses that are not done again stay.
     progress : callable, optional
         Called with steps done, steps in all, and what is going on.
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from neurofa.errors import NeurofaError
+from neurofa.errors import NeurofaError, RunFolderError
 from neurofa.figures.tables import DAY_DECIMALS, mean_over_animals, pairs_of
 
 #: columns of measures.csv
@@ -31,6 +32,7 @@ MEASURES_COLUMNS = (
 SUMMARY_KEYS = ("analysis", "measure", "variable", "group", "layer", "condition", "step", "lag_days")
 SUMMARY_COLUMNS = (*SUMMARY_KEYS, "mean", "lower", "upper", "n_animals", "n_pairs", "sd_over_pairs")
 
+_ROWS_AT_ONCE = 100_000
 _DIMS = ("variable", "animal", "layer", "condition", "step", "session", "session_a", "session_b")
 
 
@@ -82,7 +84,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return mean_over_animals(rows, SUMMARY_KEYS)[list(SUMMARY_COLUMNS)]
 
 
-def write_tables(measured: Mapping[str, xr.Dataset], measures_file: Path, summary_file: Path) -> None:
+def write_tables(
+    measured: Mapping[str, xr.Dataset], measures_file: Path, summary_file: Path, *, keep: bool = False
+) -> None:
     """
     Write all values and their means over animals, measure by measure: many sessions need no more memory.
 
@@ -92,10 +96,19 @@ def write_tables(measured: Mapping[str, xr.Dataset], measures_file: Path, summar
         Analysis to its results, as for `tidy`.
     measures_file, summary_file : pathlib.Path
         The files to write, each aside first, then renamed.
+    keep : bool, optional
+        Whether rows of other analyses that stand in the files stay, below the new ones.
+
+    Raises
+    ------
+    RunFolderError
+        Where rows should stay and a file has other columns.
     """
     summaries = [pd.DataFrame({column: [] for column in SUMMARY_COLUMNS})]
-    _write_csv(_summarised(_tables(measured), summaries), measures_file, MEASURES_COLUMNS)
-    _write_csv(summaries, summary_file, SUMMARY_COLUMNS)
+    standing = _standing(measures_file, MEASURES_COLUMNS, measured) if keep else ()
+    standing_summary = _standing(summary_file, SUMMARY_COLUMNS, measured) if keep else ()
+    _write_csv(chain(_summarised(_tables(measured), summaries), standing), measures_file, MEASURES_COLUMNS)
+    _write_csv(chain(summaries, standing_summary), summary_file, SUMMARY_COLUMNS)
 
 
 def _tables(measured: Mapping[str, xr.Dataset]) -> Iterator[pd.DataFrame]:
@@ -112,6 +125,20 @@ def _summarised(tables: Iterable[pd.DataFrame], summaries: list[pd.DataFrame]) -
         if len(table):
             summaries.append(summarise(table))
         yield table
+
+
+def _standing(file: Path, columns: Sequence[str], measured: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    """Rows of a file that belong to analyses which are not done again, as they stand there, part by part."""
+    if not file.is_file():
+        return
+    with pd.read_csv(file, dtype=str, keep_default_na=False, chunksize=_ROWS_AT_ONCE) as parts:
+        for part in parts:
+            if tuple(part.columns) != tuple(columns):
+                raise RunFolderError(
+                    f"{file} has the columns {', '.join(part.columns)}; expected {', '.join(columns)}: "
+                    "it was written by another version or changed by hand; delete it and analyse again"
+                )
+            yield part[~part["analysis"].isin(list(measured))]
 
 
 def _flatten(analysis: str, name: str, dataset: xr.Dataset) -> pd.DataFrame:

@@ -292,6 +292,41 @@ def test_run_folder_is_read_and_written(recording, tmp_path):
         analyse(tmp_path / "nowhere")
 
 
+def test_rows_of_analyses_that_are_not_done_again_stay_in_a_run(recording, tmp_path):
+    """Also where names look like no value, and whatever the order in which analyses were asked for."""
+    write_recording(recording, tmp_path / "recording.zarr")
+    for number, name in ((1, "mine"), (2, "nan")):
+        (tmp_path / f"{name}.py").write_text(
+            USER.replace("return xr.Dataset", f"mean = {number} * mean\n    return xr.Dataset")
+        )
+    tables = ("measures.csv", "summary.csv")
+    analyse(tmp_path, ["nan.py"], near=tmp_path)
+    first = {name: (tmp_path / name).read_text() for name in tables}
+    analyse(tmp_path, ["mine.py"], near=tmp_path)
+    for name, before in first.items():
+        lines = (tmp_path / name).read_text().splitlines()
+        assert [line for line in lines if not line.startswith("mine,")] == before.splitlines()
+        assert len(lines) == 2 * len(before.splitlines()) - 1
+    (tmp_path / "mine.py").write_text(USER.replace("mean_rate", "rate_on_average"))
+    analyse(tmp_path, ["mine.py"], near=tmp_path)
+    table = pd.read_csv(tmp_path / "measures.csv", keep_default_na=False)
+    assert table.groupby("analysis")["measure"].unique().map(list).to_dict() == {
+        "mine": ["rate_on_average"],
+        "nan": ["mean_rate"],
+    }
+    analyse(recording, [tmp_path / "mine.py"], out=tmp_path)
+    assert set(pd.read_csv(tmp_path / "measures.csv")["analysis"]) == {"mine"}, "of whatever recording the others were"
+
+
+def test_a_table_of_other_columns_is_not_added_to(recording, tmp_path):
+    write_recording(recording, tmp_path / "recording.zarr")
+    (tmp_path / "mine.py").write_text(USER)
+    (tmp_path / "summary.csv").write_text("analysis,mean\nother,1\n")
+    with pytest.raises(RunFolderError, match=r"summary.csv has the columns analysis, mean; expected .*analyse again"):
+        analyse(tmp_path, ["mine.py"], near=tmp_path)
+    assert (tmp_path / "summary.csv").read_text() == "analysis,mean\nother,1\n"
+
+
 def test_user_analysis_beside_a_protocol(recording, tmp_path):
     (tmp_path / "mine.py").write_text(USER)
     steps = []

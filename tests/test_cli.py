@@ -211,6 +211,15 @@ def test_analyse_adds_the_users_analysis_to_the_protocols(call, run_folder, tmp_
     pd.testing.assert_frame_equal(before, after[after["analysis"] != "activity"].reset_index(drop=True))
     assert (run_folder / "figures" / "activity.png").is_file()
     assert 'alt="activity' in (run_folder / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "again.py").write_text(TINY_ANALYSIS, encoding="utf-8")
+    assert call("analyse", run_folder, "--analysis", "again.py")[0] == 0
+    later = pd.read_csv(run_folder / "measures.csv")
+    assert sorted(later["analysis"].unique()) == sorted([*after["analysis"].unique(), "again"])
+    pd.testing.assert_frame_equal(
+        later[later["analysis"] == "activity"].reset_index(drop=True),
+        after[after["analysis"] == "activity"].reset_index(drop=True),
+    )
+    assert set(pd.read_csv(run_folder / "summary.csv")["analysis"]) == set(later["analysis"])
 
 
 def test_compare_with_a_recorded_run_adds_to_the_scorecard(call, run_folder, imported):
