@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neurofa import cli
-from neurofa.errors import ConfigError, ProtocolError
+from neurofa.errors import ConfigError, ProtocolError, ShapeError
 from neurofa.learning import Session, learn_session
 from neurofa.measures.prediction_error.observer import observer_surprise, surprise_sign
 from neurofa.merging import merge_sessions
