@@ -6,6 +6,9 @@ and counts the units that respond more, or less, to a violation than to its cont
 both for the top layer. Definitions and sources: `neurofa.measures`.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -27,6 +30,8 @@ PAIRS = (
     ("surprise", "expected"),
 )
 PERMUTATIONS, TAIL = 999, 0.025
+#: gives the random numbers of an animal for a purpose
+Draws = Callable[[str], np.random.Generator]
 #: shuffles of the labels for the level of chance, and permutations that each is tested by
 SHUFFLES, COARSE = 20, 199
 ENDS = ("lower", "upper", "chance")
@@ -84,7 +89,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
             values = np.abs(own.units[signal]) if signal == "feedback" else own.units[signal]
             response[animal, place] = _around(own, values, conditions, layers, lags)
             if pair is not None:
-                fractions[:, animal, place] = _classified(own, own.response(signal), pair, layers, animal)
+                draws = partial(measures.generator_of_animal, events, animal)
+                fractions[:, animal, place] = _classified(own, own.response(signal), pair, layers, draws)
     dims = ("animal", "variable", "layer")
     told = {"pair": " against ".join(pair) if pair else "", "units": "1"}
     measured = xr.Dataset(
@@ -128,7 +134,7 @@ def _around(
 
 
 def _classified(
-    own: "measures.SessionEvents", values: np.ndarray, pair: tuple[str, str], layers: list[str], animal: int
+    own: "measures.SessionEvents", values: np.ndarray, pair: tuple[str, str], layers: list[str], draws: Draws
 ) -> np.ndarray:
     """What `FRACTIONS` names, (fraction, layer): violation against control, the same identities in both."""
     alike = set(own.identity[own.condition == pair[0]].tolist()) & set(own.identity[own.condition == pair[1]].tolist())
@@ -138,14 +144,12 @@ def _classified(
     rare = own.condition[chosen] == pair[0]
     if min(rare.sum(), (~rare).sum()) < 2:
         return np.full((len(FRACTIONS), len(layers)), np.nan)
-    p_values = measures.permutation_p_values(values[chosen], rare, np.random.default_rng(animal), PERMUTATIONS)
-    shuffling, found = np.random.default_rng((animal, 1)), np.full((2, 4, len(layers)), np.nan)
+    p_values = measures.permutation_p_values(values[chosen], rare, draws("labels"), PERMUTATIONS)
+    found = np.full((2, 4, len(layers)), np.nan)
     for depth, layer in enumerate(layers):
         units = own.layer == layer
-        owner = np.full(units.sum(), animal)
-        chance = measures.shuffled_fractions(
-            values[chosen][:, units], rare, owner, shuffling, SHUFFLES, COARSE, tail=TAIL
-        )
+        own_values, owner = values[chosen][:, units], np.zeros(units.sum(), dtype=int)
+        chance = measures.shuffled_fractions(own_values, rare, owner, draws("shuffled"), SHUFFLES, COARSE, tail=TAIL)
         for side, level in enumerate((chance.mean_above, chance.mean_below)):
             passed = p_values[side][units] <= TAIL
             found[side, :, depth] = *measures.proportion_and_interval(int(passed.sum()), len(passed)), level

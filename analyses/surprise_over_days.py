@@ -7,7 +7,8 @@ events with its permutation test, and how much of the pattern of indices over un
 `neurofa.measures`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,10 @@ AGREEMENT = (
     "feedback_pc_cosine_null_sd",
     "feedback_pc_cosine_ceiling",
 )
-NAMES = (*PANELS, "relative_response_to_expected_events", "unexpected_event_index_magnitude_corrected")
+#: how many events of either kind were compared, and of each the fewest that can be
+COUNTS = {"n_unexpected_events": "Unexpected events", "n_expected_events": "Expected events"}
+FEWEST_EVENTS = 2
+NAMES = (*PANELS, "relative_response_to_expected_events", "unexpected_event_index_magnitude_corrected", *COUNTS)
 
 
 def require_controls(shown: Sequence[str]) -> None:
@@ -62,7 +66,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         (2.5 % each by chance). On (animal, variable, layer, condition, session_a, session_b):
         `unexpected_event_index_correlation`, of the indices
         of units in two sessions. With the monitor predictive_coding, on (animal, layer, step): its cosines, see
-        `AGREEMENT`. Gaps: NaN where an animal has no such session.
+        `AGREEMENT`. Gaps: NaN where an animal has no such session, or fewer than two events of either kind in it:
+        `COUNTS` says how many there are.
 
     Raises
     ------
@@ -78,10 +83,11 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     found = {name: np.full(shape, np.nan) for name in NAMES}
     alike = np.full((*shape, n_sessions), np.nan)
     for animal in range(n_animals):
+        draws = partial(measures.generator_of_animal, events, animal)
         for state, on in enumerate(plasticity):
             sessions = [measures.session_events(events, animal, session, on) for session in range(n_sessions)]
             for place, signal in enumerate(SIGNALS):
-                _follow(found, alike, sessions, signal, layers, (animal, place, state))
+                _follow(found, alike, sessions, signal, layers, (animal, place, state), draws)
     dims = ("animal", "variable", "layer", "condition", "step")
     pairs = (*dims[:-1], "session_a", "session_b")
     measured = xr.Dataset(
@@ -98,6 +104,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     )
     for name, (label, _) in PANELS.items():
         measured[name].attrs = {"long_name": label.replace("\n", " "), "units": "1"}
+    for name, label in COUNTS.items():
+        measured[name].attrs = {"long_name": label, "units": "events"}
     measured["unexpected_event_index_correlation"].attrs = {"long_name": "Correlation of indices", "units": "1"}
     if "learning" in recording.children and "feedback_pc_cosine" in recording["learning"].data_vars:
         course = measures.courses_of_learning(recording, ("predictive_coding",))
@@ -114,6 +122,7 @@ def _follow(
     signal: str,
     layers: list[str],
     place: tuple[int, int, int],
+    draws: Callable[[int], np.random.Generator],
 ) -> None:
     """All measures of one animal, signal and state of plasticity, session by session, into `found` and `alike`."""
     animal, variable, state = place
@@ -126,16 +135,22 @@ def _follow(
         response = own.response(signal)
         kept = np.isin(own.condition, ("unexpected", "expected")) & np.isfinite(response).all(axis=1)
         rare = own.condition[kept] == "unexpected"
-        rng = np.random.default_rng([animal, session])
-        index = measures.unexpected_event_index(response[kept], rare, rng, PERMUTATIONS)
-        indices.append(index.d_prime)
         size = np.abs(response[kept]) if signal == "feedback" else np.maximum(response[kept], 0)
+        for layer in layers:
+            first.setdefault(layer, measures.mean_of_finite(size[~rare][:, own.layer == layer]))
+        numbers = int(rare.sum()), int((~rare).sum())
+        for name, number in zip(COUNTS, numbers, strict=True):
+            found[name][animal, variable, :, state, session] = number
+        if min(numbers) < FEWEST_EVENTS:
+            indices.append(None)
+            continue
+        index = measures.unexpected_event_index(response[kept], rare, draws(session), PERMUTATIONS)
+        indices.append(index.d_prime)
         for depth, layer in enumerate(layers):
             units = own.layer == layer
             at = (animal, variable, depth, state, session)
-            expected = first.setdefault(layer, float(size[~rare][:, units].mean()))
             # a group without feedback has none to compare with
-            expected = expected if expected > 0 else np.nan
+            expected = first[layer] if first[layer] > 0 else np.nan
             found["relative_response_to_unexpected_events"][at] = size[rare][:, units].mean() / expected
             found["relative_response_to_expected_events"][at] = size[~rare][:, units].mean() / expected
             told = units & np.isfinite(index.d_prime)
@@ -274,7 +289,8 @@ def draw_state(measured: xr.Dataset) -> figures.Drawing:
         "(Student t) over animals. Black: somata (above) and distal apical dendrites (below) of Gillon et al. 2024 "
         "(10.1523/JNEUROSCI.1009-23.2023), Gabor sequences; that teaching signals stand for dendrites is "
         "an assumption. "
-        "Grey: no effect, or chance. Last column: correlation over units of the index in the first session and later. "
+        "Grey: no effect, or chance. Sessions with fewer than two events of either kind are left out (numbers in the "
+        "table of measures). Last column: correlation over units of the index in the first session and later. "
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
 

@@ -67,3 +67,12 @@ def events_recording(condition, identity, units, *, names, plasticity=0.0, group
     tree = build_recording(probe)
     tree["events"] = xr.DataTree(events)
     return tree
+
+
+def events_of(recording, animals):
+    """The same recording of some of its animals alone."""
+    chosen = {
+        path: node.to_dataset().isel(animal=animals, missing_dims="ignore")
+        for path, node in recording.subtree_with_keys
+    }
+    return xr.DataTree.from_dict(chosen)

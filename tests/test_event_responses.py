@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from neurofa.analysis import find_analysis
-from tests.event_recordings import events_recording
+from tests.event_recordings import events_of, events_recording
 
 NAMES = ("standard", "deviant", "many_standards")
 
@@ -14,13 +15,13 @@ def analysis():
     return find_analysis("prediction_error_responses")
 
 
-def planted():
+def planted(effect=3.0):
     """Every fifth event is a deviant that a quarter of the units answers, and another quarter is silenced by."""
     generator = np.random.default_rng(0)
     label = np.array((["standard"] * 4 + ["deviant"]) * 20 + ["many_standards"] * 40)
     condition = np.broadcast_to(label, (3, 1, label.size))
-    effect = np.repeat([3.0, -3.0, 0.0, 0.0], 10)
-    response = 10 + generator.standard_normal((3, 1, label.size, 40)) + effect * (condition == "deviant")[..., None]
+    effects = np.repeat([effect, -effect, 0.0, 0.0], 10)
+    response = 10 + generator.standard_normal((3, 1, label.size, 40)) + effects * (condition == "deviant")[..., None]
     units = {"rate": response, "somatic": response, "feedback": 10 - response, "baseline": 0 * response}
     return events_recording(condition, np.full(condition.shape, "tone"), units, names=NAMES)
 
@@ -44,6 +45,16 @@ def test_without_a_control_nothing_is_classified(analysis):
     measured = analysis.measure(events_recording(shown, shown, units, names=NAMES))
     assert measured["fraction_responding_more"].isnull().all()
     assert set(analysis.plot(measured)) == {"event_responses"}
+
+
+def test_fractions_of_an_animal_do_not_depend_on_its_place(analysis):
+    """Weak effects: many units are near the level of the test, so that other permutations give other fractions."""
+    recording = planted(effect=0.8)
+    alone = events_of(recording, [2])
+    whole, own = (analysis.measure(one).isel(animal=[-1]) for one in (recording, alone))
+    xr.testing.assert_equal(whole, own)
+    alone.attrs["seed"] = 1
+    assert not analysis.measure(alone)["fraction_responding_more_chance"].equals(own["fraction_responding_more_chance"])
 
 
 def test_fractions_have_intervals_and_their_level_of_chance(analysis):

@@ -40,6 +40,17 @@ def test_every_value_stands_in_its_place_and_names_come_before_plasticity() -> N
     assert len(set(first.tolist())) == 6
 
 
+def test_random_numbers_of_a_session_belong_to_the_animal_whatever_else_is_measured() -> None:
+    events = recorded()
+    draw = measures.values_of_layers(events, mean_rate, ("somatic", "rate"), (3,), ("one", "three"))[2]
+    # (variable, animal, layer, condition, session): the same for all signals, layers and names
+    assert (draw == draw[:1, :, :1, :1]).all()
+    alone = measures.values_of_layers(events.isel(animal=[1]), mean_rate, ("rate",), (3,))[2]
+    assert (alone[0, 0, 0, 0] == draw[0, 1, 0, 0]).all() and (alone[0, 0, 0, 0] != draw[0, 0, 0, 0]).all()
+    other = measures.values_of_layers(events.assign_attrs(seed=2), mean_rate, ("rate",), (3,))[2]
+    assert (other != draw[:1, :, :, :2]).all()
+
+
 def test_a_session_that_an_animal_did_not_have_is_a_gap() -> None:
     events = recorded()
     events["plasticity"].values[1, 2] = np.nan

@@ -9,7 +9,7 @@ from neurofa.analysis import find_analysis
 from neurofa.errors import ConfigError, RecordingError
 from neurofa.stimuli.sequence_violation import BLOCKS, CONDITIONS, sequence_violation
 from neurofa.tables import tidy
-from tests.event_recordings import events_recording
+from tests.event_recordings import events_of, events_recording
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,38 @@ def test_a_recording_without_unexpected_events_is_refused_with_what_is_missing(a
     units = {name: np.ones((1, 1, 8, 2)) for name in ("rate", "somatic", "feedback", "baseline")}
     with pytest.raises(RecordingError, match="needs the control condition 'unexpected'"):
         analysis.measure(events_recording(shown, shown, units, names=("expected", "unexpected")))
+
+
+def test_a_session_with_hardly_any_unexpected_event_is_a_gap_and_its_number_is_told(analysis):
+    recording = planted(2.0, keep=True)
+    events = recording["events"].to_dataset()
+    # one violation is left in the first session of the first animal, none in the second
+    for session, left in ((0, 1), (1, 0)):
+        places = np.flatnonzero(events["condition"].values[0, session] == 1)
+        events["condition"].values[0, session, places[left:]] = 0
+    recording["events"] = xr.DataTree(events)
+    measured = analysis.measure(recording)
+    own = measured.sel(variable="somatic", condition="plasticity off").isel(layer=0)
+    assert own["n_unexpected_events"].values.tolist() == [[1, 0, 10], [10, 10, 10], [10, 10, 10]]
+    assert own["n_expected_events"].values.tolist() == [[49, 50, 40], [40, 40, 40], [40, 40, 40]]
+    gap = np.array([[True, True, False], [False] * 3, [False] * 3])
+    for name in (*analysis.PANELS, "relative_response_to_expected_events"):
+        np.testing.assert_array_equal(own[name].isnull(), gap, err_msg=name)
+    assert own["unexpected_event_index_correlation"].isel(animal=0).isnull().all()
+    table = tidy({"surprise_over_days": measured})
+    assert {0.0, 1.0, 10.0} == set(table.loc[table["measure"] == "n_unexpected_events", "value"])
+    assert analysis.plot(measured)
+
+
+def test_numbers_of_an_animal_do_not_depend_on_its_place(analysis):
+    recording = planted(0.5, keep=True)
+    alone = events_of(recording, [2])
+    whole, own = (analysis.measure(one).isel(animal=[-1]) for one in (recording, alone))
+    xr.testing.assert_equal(whole, own)
+    # and they do depend on the seed of the run
+    alone.attrs["seed"] = 1
+    name = "unexpected_event_index_magnitude_corrected"
+    assert not analysis.measure(alone)[name].equals(own[name])
 
 
 def test_agreement_with_predictive_coding_is_drawn_where_it_was_recorded_with_its_change(analysis):

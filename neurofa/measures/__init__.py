@@ -246,6 +246,9 @@ from neurofa.measures.prediction_error.session_events import (
     events_group as events_group,
 )
 from neurofa.measures.prediction_error.session_events import (
+    generator_of_animal as generator_of_animal,
+)
+from neurofa.measures.prediction_error.session_events import (
     plasticities as plasticities,
 )
 from neurofa.measures.prediction_error.session_events import (

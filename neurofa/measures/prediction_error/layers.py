@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike
 
 from neurofa.measures.kernels import Bools, Floats
 from neurofa.measures.parallel import each_animal
-from neurofa.measures.prediction_error.session_events import SessionEvents, plasticities, session_events
+from neurofa.measures.prediction_error.session_events import (
+    SessionEvents,
+    generator_of_animal,
+    plasticities,
+    session_events,
+)
 from neurofa.measures.recorded_layers import recorded_layers
 
 if TYPE_CHECKING:
@@ -30,8 +35,8 @@ def values_of_layers(
     """
     Measure the units of every layer, in every session, with plasticity off and on.
 
-    Animals are measured several at once. Every session has random numbers of its own, which depend on the places of the
-    animal and the session alone.
+    Animals are measured several at once. Random numbers depend on the seed of the run, the name of the animal and the
+    session alone: all layers, signals and names of a session get the same ones, whatever else is measured.
 
     Parameters
     ----------
@@ -64,9 +69,9 @@ def values_of_layers(
             own = session_events(mine, 0, session, plasticity[state])
             if not own.condition.size:
                 continue
-            rng = np.random.default_rng((animal, session))
             for kind, number, depth in np.ndindex(len(names), len(signals), len(layers)):
                 units = own.layer == layers[depth]
+                rng = generator_of_animal(events, animal, session)
                 at = (..., number, depth, kind, state, session)
                 found[at] = of_units(own, signals[number], units, names[kind], rng)
         return found

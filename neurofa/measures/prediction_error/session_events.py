@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurofa import seeds
 from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError, RecordingError
 from neurofa.measures.kernels import Bools, Floats
@@ -113,7 +114,7 @@ def events_group(recording: "xr.DataTree") -> "xr.Dataset":
     Returns
     -------
     xarray.Dataset
-        The group ``events``.
+        The group ``events``; its attribute ``seed`` is that of the run, 0 where there is none.
 
     Raises
     ------
@@ -124,7 +125,8 @@ def events_group(recording: "xr.DataTree") -> "xr.Dataset":
         raise RecordingError(
             "this recording has no events; run a protocol whose network.kind is predicting, such as oddball"
         )
-    return recording["events"].to_dataset()
+    events = recording["events"].to_dataset()
+    return events.assign_attrs(seed=int(recording.attrs.get("seed", 0)))
 
 
 def event_names(events: "xr.Dataset", what: str) -> list[str]:
@@ -216,6 +218,28 @@ def session_events(events: "xr.Dataset", animal: int, session: int, plasticity: 
         },
         layer=own["layer"].values.astype(np.str_),
     )
+
+
+def generator_of_animal(events: "xr.Dataset", animal: int, *purpose: str | int) -> np.random.Generator:
+    """
+    Random numbers that belong to an animal: they do not depend on which other animals there are, nor on its place.
+
+    Parameters
+    ----------
+    events : xarray.Dataset
+        From `events_group`.
+    animal : int
+        Place of the animal among them.
+    *purpose : str or int
+        What is drawn, such as the session.
+
+    Returns
+    -------
+    numpy.random.Generator
+        Equal for equal seed of the run, name of the animal and purpose.
+    """
+    name = str(events["animal"].values[animal])
+    return seeds.generator(int(events.attrs.get("seed", 0)), "events of", name, *purpose)
 
 
 def evenly_chosen(values: NDArray[Any], most: int) -> NDArray[Any]:
