@@ -1,5 +1,6 @@
 """From a recording to the events of one animal in one session: names in place of codes, responses above baseline."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurofa import seeds
 from neurofa.catalogue import did_you_mean
 from neurofa.errors import ConfigError, RecordingError
 from neurofa.measures.kernels import Bools, Floats
@@ -238,8 +238,10 @@ def generator_of_animal(events: "xr.Dataset", animal: int, *purpose: str | int) 
     numpy.random.Generator
         Equal for equal seed of the run, name of the animal and purpose.
     """
-    name = str(events["animal"].values[animal])
-    return seeds.generator(int(events.attrs.get("seed", 0)), "events of", name, *purpose)
+    path = "/".join(str(part) for part in (events["animal"].values[animal], *purpose))
+    digest = np.frombuffer(hashlib.sha256(path.encode()).digest(), dtype="<u4")
+    seed = int(events.attrs.get("seed", 0))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(digest[:4].tolist())))
 
 
 def evenly_chosen(values: NDArray[Any], most: int) -> NDArray[Any]:
