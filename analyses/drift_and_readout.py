@@ -233,7 +233,7 @@ def draw_change(measured: xr.Dataset) -> figures.Drawing:
             for place, name in enumerate(names):
                 values = measured[name].values[groups == group]
                 at = place + 0.7 * ((number + 0.5) / len(styles) - 0.5)
-                ax.scatter(np.full(len(values), at), values, 8, color=look.colour, alpha=0.7, linewidth=0)
+                ax.scatter(np.full(len(values), at), values, 8, **look.dots)
                 animals = measured["animal"].values[groups == group]
                 tables.append(pd.DataFrame({"measure": name, "group": group, "animal": animals, "value": values}))
         ax.set_xticks(range(len(names)), list(names.values()))

@@ -239,8 +239,9 @@ def draw_familiarity(measured: xr.Dataset) -> figures.Drawing:
     figures.group_legend(figure, styles, measured)
     caption = (
         "Do stimuli that are met more often drift more slowly? Decay of the population-vector correlation; rate of "
-        "drift of every animal (1 / time constant of an exponential; black: median); and that rate over the rate of "
-        "the same individual in the group that differs in its schedule only and met them least often (1: alike). "
+        "drift of every animal (1 / time constant of an exponential; black: median; hollow: controls); and that rate "
+        "over the rate of the same individual in the group that differs in its schedule only and met them least often "
+        "(1: alike). "
     )
     table = measured[list(OF_ANIMALS)].reset_coords(drop=True).to_dataframe().reset_index()
     table["group"] = table["animal"].map(dict(zip(measured["animal"].values, measured["group"].values, strict=True)))

@@ -192,8 +192,8 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
     names = [name for name, *_ in PANELS] + [name for name in VARIABLES if name.endswith(ends)]
     numbers = pd.concat([_rows(last[name]).assign(measure=name) for name in names], ignore_index=True)
     caption = (
-        f"Last session, {condition}. Dots: animals; thin lines: Wilson's 95 % interval over the units "
-        "of an animal, taken as independent; bars: medians. Classes by permutation of single events (2.5 % in "
+        f"Last session, {condition}. Dots: animals, of controls hollow; thin lines: Wilson's 95 % interval over the "
+        "units of an animal, taken as independent; bars: medians. Classes by permutation of single events (2.5 % in "
         "each tail): mismatch units answer halts of the flow during running more than coupled running and standing "
         "still, and do not answer playback (flow while still); playback units the other way round. Dotted: the same "
         "with phases shuffled. Grey: neurons that depolarise, or hyperpolarise, to mismatch in Jordan & Keller 2020 "

@@ -198,7 +198,7 @@ def _draw_session(ax: Axes, own: xr.Dataset, styles: dict[str, figures.GroupStyl
         mine = curves[groups == group]
         common = np.isfinite(mine).all(axis=0)
         over = measures.mean_and_interval(mine[:, common])
-        ax.plot(exposure[common], over.mean, marker=".", linestyle="none", markersize=3, color=look.colour, alpha=0.6)
+        ax.plot(exposure[common], over.mean, marker=".", linestyle="none", markersize=3, color=look.colour)
         columns = {"exposure": exposure[common], "mean": over.mean, "lower": over.low, "upper": over.high}
         tables.append(pd.DataFrame(columns).assign(group=group, measure="response_to_violations"))
         fit = dict(zip(FIT, own["surprise_decay"].sel(fitted_group=group).values.tolist(), strict=True))

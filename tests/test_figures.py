@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -211,6 +212,21 @@ def test_controls_are_pale_and_dashed_and_colours_stable():
     assert figures.group_styles(["feedback_walk"])["feedback_walk"] == styles["feedback_walk"]
     assert styles["other"].colour not in {styles["feedback_walk"].colour, styles["fixed_feedback"].colour}
     assert figures.group_styles(["recorded"])["recorded"].colour == "#000000"
+
+
+def test_points_of_animals_have_the_colours_of_the_legend_and_those_of_controls_are_hollow():
+    """Half transparent, a group looked like its own pale control."""
+    names = ["feedback_walk", "fixed_feedback"]
+    styles = figures.group_styles(names)
+    values = xr.DataArray([1.0, 2.0, 3.0], dims="animal", coords={"group": ("animal", [names[0], *names])})
+    for draw in (figures.animal_points, figures.half_life_points):
+        dots = [one for one in draw(values, styles=styles).collections if len(one.get_offsets())]
+        assert [to_hex(one.get_edgecolor()[0]) for one in dots] == [styles[name].colour for name in names]
+        assert [to_hex(one.get_facecolor()[0]) for one in dots] == [styles[names[0]].colour, "#ffffff"]
+        assert {float(one.get_edgecolor()[0, 3]) for one in dots} == {1.0} and {one.get_alpha() for one in dots} == {
+            None
+        }
+        assert [float(one.get_linewidth()[0]) > 0 for one in dots] == [False, True]
 
 
 def test_styles_come_from_the_recordings_coordinates():

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,8 +123,7 @@ def _draw_times(
         days = table.loc[table["group"] == group, "days"]
         within, above = days[days <= longest], days[days > longest]
         for marker, heights in (("o", within), ("^", above.clip(upper=longest))):
-            look: dict[str, Any] = {"color": styles[group].colour, "marker": marker, "linewidth": 0}
-            ax.scatter(np.full(len(heights), place), heights, 9, clip_on=False, **look)
+            ax.scatter(np.full(len(heights), place), heights, 9, marker=marker, clip_on=False, **styles[group].dots)
         if len(above):
             ax.annotate(f"{len(above)}", (place, longest), (4, 0), textcoords="offset points", va="center")
 

@@ -30,7 +30,7 @@ def animal_points(
     styles: Mapping[str, GroupStyle] | None = None,
 ) -> Axes:
     """
-    Draw one value per animal as dots, groups side by side, with the median of each group.
+    Draw one value per animal as dots, groups side by side, with the median of each group; dots of controls are hollow.
 
     Parameters
     ----------
@@ -61,9 +61,11 @@ def animal_points(
             beside = place + _WIDTH * (2 * (np.arange(len(own)) * _GOLDEN % 1) - 1)
             if bounds is not None:
                 low, high = (one.values[there] for one in bounds)
-                ax.vlines(beside, low, high, color=styles[group].colour, linewidth=0.5, alpha=0.6)
-            size = 9 if len(own) <= 20 else 3
-            ax.scatter(beside, own, size, color=styles[group].colour, alpha=0.6, linewidth=0, rasterized=len(own) > 500)
+                ax.vlines(beside, low, high, color=styles[group].colour, linewidth=0.5)
+            few = len(own) <= 20
+            ax.scatter(
+                beside, own, 9 if few else 3, rasterized=len(own) > 500, zorder=4 if few else 2, **styles[group].dots
+            )
             if len(own):
                 ends = [place - 1.2 * _WIDTH, place + 1.2 * _WIDTH]
                 ax.plot(ends, [np.median(own)] * 2, color="black", linewidth=1.2, solid_capstyle="butt", zorder=3)

@@ -61,6 +61,16 @@ class GroupStyle:
         """Keywords for ``Axes.plot``."""
         return {"color": self.colour, "linestyle": self.dash}
 
+    @property
+    def dots(self) -> dict[str, Any]:
+        """Keywords for ``Axes.scatter``: opaque, those of a control hollow."""
+        hollow = self.control_of is not None
+        return {
+            "facecolor": "white" if hollow else self.colour,
+            "edgecolor": self.colour,
+            "linewidth": 0.7 if hollow else 0,
+        }
+
 
 def group_styles(
     groups: Iterable[str], controls: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
