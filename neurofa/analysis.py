@@ -15,10 +15,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from neurofa import figures, measures
+from neurofa import figures
 from neurofa.catalogue import did_you_mean, load_module, shipped_folder
 from neurofa.errors import ConfigError, NeurofaError, RecordingError, RunFolderError
 from neurofa.recording import check_recording, load_recording
+from neurofa.switching import animals_of_recording, warning_of_switching
 from neurofa.tables import tidy, write_tables
 
 MEASURES_FILE = "measures.csv"
@@ -143,7 +144,7 @@ def analyse(
     tree, folder = _opened(recording, out)
     tell = progress or (lambda words: None)
     others = _measured_of_recorded(modules, recorded, tell)
-    warning = "" if folder is None else _warning_of_switching(tree)
+    warning = "" if folder is None else _warning(tree, recorded)
     measured: dict[str, xr.Dataset] = {}
     drawings: dict[str, dict[str, figures.Drawing]] = {}
     for name, module in modules.items():
@@ -304,10 +305,12 @@ def _caption(name: str, module: ModuleType) -> str:
     return lines[0].strip() if lines else f"Figure of the analysis {name}."
 
 
-def _warning_of_switching(recording: xr.DataTree) -> str:
-    """What every caption says of recorded animals that switch between maps; empty where there is none."""
-    probe = recording["probe"].to_dataset()
-    layers = measures.recorded_layers(probe)
-    flagged = (measures.animals_that_switch_maps(probe, layers) == 1).any(axis=1)
-    names = ", ".join(probe["animal"].values[flagged].astype(str))
-    return f" Not to be read as drift, for trials show that the animal switches between maps: {names}." if names else ""
+def _warning(recording: xr.DataTree, recorded: Any) -> str:
+    """What every caption says of animals that switch between maps, the run's own and those drawn over them."""
+    animals = animals_of_recording(recording)
+    if isinstance(recorded, str | os.PathLike):
+        recorded = load_recording(recorded)
+    if isinstance(recorded, xr.DataTree):
+        animals += animals_of_recording(recorded)
+    warning = warning_of_switching(animals)
+    return f" {warning}" if warning else ""

@@ -150,7 +150,7 @@ def conclude_sweep(folder: Path) -> None:
         Of the sweep.
     """
     from neurofa.report import legend
-    from neurofa.sweep.combined import told_rows
+    from neurofa.sweep.combined import told_rows, told_warnings
     from neurofa.sweep.plan import read_plan, state_of
 
     rows = told_rows(folder)
@@ -160,6 +160,8 @@ def conclude_sweep(folder: Path) -> None:
         shown = [name for name in columns if not any(" of " in row.get(name, "") for row in rows)]
         print_table(rows, [name for name in shown if name != "RSM"])
         _console.print(legend(rows).partition("; last columns")[0], style="dim", highlight=False)
+    for text in told_warnings(folder):
+        say(text, style="yellow")
     conditions = read_plan(folder)["conditions"]
     states = {condition["name"]: state_of(folder / condition["name"]) for condition in conditions}
     for name, state in states.items():

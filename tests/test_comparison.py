@@ -14,6 +14,8 @@ from neurofa.analysis import analyse, write_results
 from neurofa.comparison import count_inside, curve_scorecard, published_scorecard, verdict
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import build_recording, load_recording, write_recording
+from neurofa.report import brief, warning
+from neurofa.report.findings import findings
 from tests.synthetic import make_recording
 
 NAN = float("nan")
@@ -362,6 +364,39 @@ def test_every_recorded_animal_is_a_reference_and_the_run_is_observed_as_each_wa
     assert {"drift_decay_against_two_mice_M0", "drift_decay_against_two_mice_M1"} <= names
     caption = (run / "figures" / "drift_decay_against_two_mice_M1.txt").read_text()
     assert caption.startswith("Simulated animals observed again as M1 was recorded.")
+
+
+def switching_mice():
+    """M0 keeps its map; M1 has, in every third trial, the map of other units."""
+    tree = as_recorded(2, seed=3, n_repeats=6)
+    probe = tree["probe"].to_dataset().load()
+    rate = probe["rate"].transpose("animal", "session", "stimulus", "repeat", "unit").copy()
+    for session in range(rate.sizes["session"]):
+        for repeat in range(session % 3, rate.sizes["repeat"], 3):
+            rate[1, session, :, repeat] = np.roll(rate[1, session, :, repeat].values, 7, axis=-1)
+    return build_recording(probe.assign(rate=rate.transpose(*probe["rate"].dims)), attrs={"doi": "10.1/r"})
+
+
+def test_a_recorded_animal_that_switches_maps_is_warned_of_wherever_it_is_compared_with(run, tmp_path, observed):
+    (tmp_path / "mice").mkdir()
+    write_recording(switching_mice(), tmp_path / "mice" / "recording.zarr")
+    write_results(run, analyse(load_recording(run), ["drift_over_days"]), {})
+    card = comparison.compare(run, tmp_path / "mice")
+    told = "Not to be read as drift alone: single trials of M1 switch between maps."
+    warned = card["reason"].str.contains(told.rstrip("."), regex=False)
+    assert warned.tolist() == (card["reference"].str.startswith("M1") | (card["group"] == "M1 (recorded)")).tolist()
+    captions = {name: (run / "figures" / f"drift_decay_against_mice_{name}.txt").read_text() for name in ("M0", "M1")}
+    assert told in captions["M1"] and "switch" not in captions["M0"]
+    assert warning(run) == told
+    assert {"M0 run", "M1 run (switches maps)"} < set(brief(run)[0])
+    of_counts = [text for _, texts in findings_of(run) for text in texts if text.startswith("Against M")]
+    assert {text.split()[1]: told in text for text in of_counts} == {"M0": False, "M1": True}
+    assert told in (run / "report.html").read_text(encoding="utf-8")
+
+
+def findings_of(folder):
+    tables = [pd.read_csv(folder / f"{name}.csv") for name in ("measures", "counts")]
+    return findings(*tables, {}, comparison.read_scorecard(folder))
 
 
 def test_comparing_again_replaces_the_rows_of_the_same_reference(run, mice, observed, undrawn):

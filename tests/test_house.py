@@ -33,7 +33,7 @@ LAYERS = [
     {"spiking_cohort", "predicting_cohort"},
     {"cohort", "recurrent_learning"},
     {"spiking", "predicting"},
-    {"renewal", "replay", "tables", "birth", "learning", "merging", "observation", "nwb"},
+    {"renewal", "replay", "tables", "birth", "learning", "merging", "observation", "nwb", "switching"},
     {"references", "run_folder", "shares"},
     {"figures"},
     {"common", "compiled", "measures", "rules", "members", "occupancy", "provenance"},

@@ -19,9 +19,10 @@ from neurofa.protocol import load_protocol
 from neurofa.recording import load_recording
 from neurofa.shares import companies, shares_of
 from neurofa.sweep import is_sweep, resume_sweep, sweep
-from neurofa.sweep.combined import overview
+from neurofa.sweep.combined import combine, overview
 from neurofa.sweep.conditions import conditions_of, parse_over
 from neurofa.sweep.plan import state_of
+from neurofa.terminal import conclude_sweep
 from tests.short_protocol import write_short, write_tiny
 from tests.test_resume import assert_same_content
 
@@ -179,6 +180,20 @@ def test_the_page_of_a_sweep_is_written_again_on_request(swept, tmp_path, monkey
             cli.main()
         assert stop.value.code == 2
         assert "is a sweep" in capsys.readouterr().err
+
+
+def test_animals_that_switch_maps_are_told_once_for_the_whole_sweep(swept, tmp_path, capsys):
+    folder = tmp_path / "sweep"
+    shutil.copytree(swept.folder, folder)
+    for path in list(folder.glob("*/measures.csv"))[:2]:
+        table = pd.read_csv(path)
+        row = table.iloc[[0]].assign(measure="switches_maps", animal="M1", value=1.0)
+        pd.concat([table, row]).to_csv(path, index=False)
+    combine(folder)
+    told = "Not to be read as drift alone: single trials of M1 switch between maps."
+    assert (folder / "report.html").read_text(encoding="utf-8").count(told) == 1
+    conclude_sweep(folder)
+    assert capsys.readouterr().out.count(told) == 1
 
 
 def test_the_fall_of_the_correlation_is_taken_within_animals(tmp_path):

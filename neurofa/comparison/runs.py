@@ -21,6 +21,7 @@ from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsampl
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside, curve_scorecard, curves_by_lag, joined
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
+from neurofa.switching import animals_of_measured, warning_of_switching, with_warning
 from neurofa.tables import SUMMARY_KEYS
 
 ANALYSIS = "drift_over_days"
@@ -208,7 +209,7 @@ def _against_run(
     alone = {name: animal for name, animal in alone.items() if animal["probe"].sizes["session"] > 1}
     say(f"measuring {other.name}")
     measured_there = {name: _measure(animal) for name, animal in alone.items()}
-    simulated = _is_simulated(recording)
+    simulated, switching = _is_simulated(recording), animals_of_measured(measured_there)
     cards: list[pd.DataFrame] = []
     drawings: dict[str, figures.Drawing] = {}
     for name, recorded in measured_there.items():
@@ -223,8 +224,9 @@ def _against_run(
             cards.append(curve_scorecard(_apart(measured_there[mate]), curves, limits, reference_kind="recorded run"))
         suffix = f"against_{_plain(other.name)}" + (f"_{_plain(name)}" if len(names) > 1 else "")
         how = f"Simulated animals observed again as {name} was recorded." if simulated else f"Held against {name}."
+        how += f" {warning_of_switching([name])}" if name in switching else ""
         drawings |= _drawings(measured, recorded, suffix, how)
-    return pd.concat(cards, ignore_index=True), drawings
+    return with_warning(pd.concat(cards, ignore_index=True), switching), drawings
 
 
 def _against_simulated(

@@ -1,5 +1,6 @@
 """What a run found, as one small table for the terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,14 +9,16 @@ from neurofa.comparison.files import read_scorecard
 from neurofa.comparison.orderings import ORDERING
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
 from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
-from neurofa.report.findings import NO_DRIFT_ALONE, switching_animals
 from neurofa.report.tables import ordering_words
+from neurofa.switching import animals_of_table, references_that_switch, warning_of_switching
 
 #: what the columns of drift are
 CORRECT_LEGEND = "correct: stimuli reported correctly"
 CURVES_LEGEND = (
     "PV, RSM: correlation of population vectors and of representational similarity from the shortest to the longest lag"
 )
+#: in the title of a column of points, where the recorded animal does
+SWITCHES = "switches maps"
 POINTS_LEGEND = "last columns: curve points within tolerance"
 #: measures whose first and last lag are shown: measure, variable, title
 _SHOWN = (
@@ -41,7 +44,7 @@ def brief(folder: Path) -> list[dict[str, str]]:
         analysed by something else.
     """
     summary, counts = _read(folder / "summary.csv"), _read(folder / "counts.csv")
-    table = _read(folder / "measures.csv")
+    table, switching = _read(folder / "measures.csv"), references_that_switch(read_scorecard(folder))
     if summary.empty:
         return []
     text = ["group", "layer", "condition", "step"]
@@ -61,7 +64,9 @@ def brief(folder: Path) -> list[dict[str, str]]:
             row |= course
             if len(performance) and not course:
                 row["correct"] = f"{performance.mean():.1%}"
-            rows.append(row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group)))
+            rows.append(
+                row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group), switching)
+            )
     if any(row.keys() - {"group", "layer", "learned"} for row in rows):
         return rows
     return [{"group": group} | course_cells(table, group) for group in _groups(table)]
@@ -99,18 +104,21 @@ def warning(folder: Path) -> str:
     """
     What forbids reading the curves of a run as drift: animals that switch between maps.
 
+    Those of the run itself, and recorded ones that it was held against.
+
     Parameters
     ----------
     folder : pathlib.Path
-        Run folder with ``measures.csv``.
+        Run folder with ``measures.csv`` and, if it was compared, ``scorecard.csv``.
 
     Returns
     -------
     str
         One sentence; empty where there is nothing to warn of.
     """
-    names = [name for animals in switching_animals(_read(folder / "measures.csv")).values() for name in animals]
-    return f"{NO_DRIFT_ALONE}: single trials of {', '.join(names)} switch between maps." if names else ""
+    names = [name for animals in animals_of_table(_read(folder / "measures.csv")).values() for name in animals]
+    references = references_that_switch(read_scorecard(folder))
+    return warning_of_switching([*names, *(reference.partition(" (")[0] for reference in references)])
 
 
 def told_orderings(folder: Path) -> list[dict[str, str]]:
@@ -155,13 +163,17 @@ def _curves(summary: pd.DataFrame) -> dict[str, str]:
     return shown
 
 
-def _points(counts: pd.DataFrame, group: str) -> dict[str, str]:
-    """Points inside of one group, as the scorecard calls it, against every reference."""
+def _points(counts: pd.DataFrame, group: str, switching: Sequence[str]) -> dict[str, str]:
+    """Points inside of one group, as the scorecard calls it, against every reference; those that switch maps marked."""
     if counts.empty:
         return {}
-    own = counts[counts["group"].astype(str) == group].to_dict("records")
-    titles = [f"{str(count['reference']).split(' (')[0]} {str(count['reference_kind']).split()[-1]}" for count in own]
-    return {title: f"{count['inside']} of {count['of']}" for title, count in zip(titles, own, strict=True)}
+    shown = {}
+    for count in counts[counts["group"].astype(str) == group].to_dict("records"):
+        reference = str(count["reference"])
+        title = f"{reference.split(' (')[0]} {str(count['reference_kind']).split()[-1]}"
+        title += f" ({SWITCHES})" if reference in switching else ""
+        shown[title] = f"{count['inside']} of {count['of']}"
+    return shown
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """One-sentence findings of a run, made from its tables: performance, loss of correlation, points inside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from neurofa import measures
 from neurofa.comparison.verdicts import CURVE_KINDS
 from neurofa.report.courses import course_sentences
+from neurofa.switching import animals_of_table, references_that_switch, warning_of_switching
 
 SPLIT_HALF = "split_half_population_vector_correlation"
 POPULATION_VECTOR = "population_vector_correlation"
@@ -15,7 +16,6 @@ POPULATION_VECTOR = "population_vector_correlation"
 EXPLAINED = 0.75
 #: a group that reports fewer stimuli correctly explains nothing
 KEPT = 0.95
-NO_DRIFT_ALONE = "Not to be read as drift alone"
 
 
 def findings(
@@ -42,9 +42,10 @@ def findings(
         Group and its sentences; groups as they come in the tables.
     """
     groups = [*_column(table, "group"), *_column(counts, "group")]
+    switching = [] if scorecard is None else references_that_switch(scorecard)
     found = []
     for group in dict.fromkeys(str(group) for group in groups):
-        sentences = [*_of_maps(table, group), *_of_measures(table, group), *_of_counts(counts, group)]
+        sentences = [*_of_maps(table, group), *_of_measures(table, group), *_of_counts(counts, group, switching)]
         sentences += course_sentences(table, group) if "step" in table else []
         sentences += _of_mechanisms(table, group)
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
@@ -58,30 +59,10 @@ def _column(table: pd.DataFrame, name: str) -> list[Any]:
     return table[name].dropna().tolist() if name in table else []
 
 
-def switching_animals(table: pd.DataFrame) -> dict[str, list[str]]:
-    """
-    Animals whose single trials show that they switch between several maps of the same stimuli.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        The run's ``measures.csv``; may be empty.
-
-    Returns
-    -------
-    dict of str to list of str
-        Group to its animals that do; groups without any are left out.
-    """
-    if table.empty:
-        return {}
-    rows = table[(table["measure"] == "switches_maps") & (table["value"] == 1)].astype({"group": str, "animal": str})
-    return {str(group): own["animal"].unique().tolist() for group, own in rows.groupby("group", sort=False)}
-
-
 def _of_maps(table: pd.DataFrame, group: str) -> list[str]:
     """A warning where animals of a group switch between maps."""
-    names = switching_animals(table).get(group, [])
-    return [f"{NO_DRIFT_ALONE}: single trials of {', '.join(names)} switch between maps."] if names else []
+    told = warning_of_switching(animals_of_table(table).get(group, []))
+    return [told] if told else []
 
 
 def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
@@ -150,16 +131,20 @@ def _loss(curve: pd.DataFrame, subject: str) -> str:
     return f"{text}: a loss of {loss.mean:.3f} (95 % interval {low:.3f} to {high:.3f} over {len(both)} animals{doubt})."
 
 
-def _of_counts(counts: pd.DataFrame, group: str) -> list[str]:
-    """Points inside, against every reference."""
+def _of_counts(counts: pd.DataFrame, group: str, switching: Sequence[str]) -> list[str]:
+    """Points inside, against every reference; a warning where the reference is an animal that switches maps."""
     if counts.empty:
         return []
-    own = counts[counts["group"].astype(str) == group]
-    return [
-        f"Against {row['reference']}: {row['inside']} of {row['of']} curve points lie within the tolerance, "
-        f"{row['inside_without_overlap']} of {row['of_without_overlap']} without the overlap of detected cells."
-        for row in own.to_dict("records")
-    ]
+    told = []
+    for row in counts[counts["group"].astype(str) == group].to_dict("records"):
+        name = str(row["reference"])
+        warning = warning_of_switching([name.partition(" (")[0]] if name in switching else [])
+        told.append(
+            f"Against {name}: {row['inside']} of {row['of']} curve points lie within the tolerance, "
+            f"{row['inside_without_overlap']} of {row['of_without_overlap']} without the overlap of detected cells."
+            + (f" {warning}" if warning else "")
+        )
+    return told
 
 
 def _of_halves(scorecard: pd.DataFrame, group: str) -> list[str]:

@@ -14,7 +14,7 @@ from neurofa.figures.drawing import save
 from neurofa.measures import mean_and_interval
 from neurofa.protocol import Protocol
 from neurofa.provenance import read_provenance
-from neurofa.report.brief import brief, legend
+from neurofa.report.brief import brief, legend, warning
 from neurofa.report.page import embedded_figures, write_page
 from neurofa.run_folder import read_protocol
 from neurofa.sweep.conditions import short_names
@@ -161,6 +161,7 @@ def _write_page(folder: Path, plan: Mapping[str, Any], table: pd.DataFrame) -> N
         waiting=waiting,
         n_conditions=len(table),
         legend=legend(every),
+        warnings=told_warnings(folder),
         figures=embedded_figures(folder / "figures"),
         version=__version__,
     )
@@ -189,6 +190,25 @@ def told_rows(folder: Path) -> list[dict[str, str]]:
             values = {short[key]: _cell(value) for key, value in condition["values"].items()}
             rows += [values | row for row in brief(path)]
     return rows
+
+
+def told_warnings(folder: Path) -> list[str]:
+    """
+    What forbids reading curves as drift, said once for all conditions.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Of the sweep.
+
+    Returns
+    -------
+    list of str
+        As from `neurofa.report.warning`; each once.
+    """
+    paths = [folder / condition["name"] for condition in read_plan(folder)["conditions"]]
+    told = [warning(path) for path in paths if state_of(path).finished]
+    return [text for text in dict.fromkeys(told) if text]
 
 
 def _cell(value: Any) -> str:
