@@ -205,8 +205,24 @@ def _coordinates(
             **{name: ("stimulus", values) for name, values in stimuli.items() if name != "stimulus"},
             "stimulus": stimuli["stimulus"],
             **{name: ("time", values, TIME_ATTRS if name == "time" else {}) for name, values in time.items()},
+            **_bins_of_spikes(order),
         }
     )
+
+
+def _bins_of_spikes(order: list[Member]) -> dict[str, Any]:
+    """Time of the bins that spikes are counted in, where there are any and all groups have the same."""
+    spiking = [member.protocol.spiking for member in order if member.protocol.engine.kind == "spiking"]
+    if len({(one.bin_ms, one.probe_ms, one.probe_settling_ms) for one in spiking}) != 1:
+        return {}
+    middles = (np.arange(spiking[0].bins("probe_ms")) + 0.5) * spiking[0].bin_ms
+    attrs = {
+        "long_name": "time since the start of the trial, middle of the bin",
+        "units": "ms",
+        "bin_ms": spiking[0].bin_ms,
+        "counted_for_rates_from_ms": spiking[0].probe_settling_ms,
+    }
+    return {"spike_bin": ("spike_bin", middles, attrs)}
 
 
 class _Store:

@@ -34,8 +34,14 @@ def check_names(protocol: Protocol) -> None:
         Where something is not there: one sentence, before any time is spent.
     """
     near = Path(protocol.folder) if protocol.folder else None
+    engines = {protocol.group(name).engine.kind for name in protocol.group_names()}
     for analysis in protocol.analyses:
-        find_analysis(analysis, near)
+        needed = getattr(find_analysis(analysis, near), "ENGINE", "")
+        if needed and needed not in engines:
+            raise ProtocolError(
+                f"the analysis {analysis} needs a group whose engine.kind is {needed}; set it for one of them ("
+                f"--set engine.kind={needed} does), or leave the analysis out"
+            )
     known = set(MEASURED_DEFINITIONS)
     for named in protocol.references.tables:
         table = beside(named, near)

@@ -10,6 +10,8 @@ from neurofa.rules.names import LATERAL, LEARNING_NOISE, PATHWAYS
 
 #: feedback weights that spiking networks learn with
 _FEEDBACK_WEIGHTS = ("transpose", "fixed", "noisy", "walking", "sign")
+#: spikes per time step for a rate of 1: a neuron that fires in every time step follows rates up to 4
+_LARGEST_PER_STEP = 0.25
 
 
 class SpikingSettings(Settings):
@@ -69,6 +71,12 @@ class SpikingSettings(Settings):
                 f"time_step_ms must be at most a quarter of the shortest time constant, got {self.time_step_ms:g} and "
                 f"{fastest:g}; make it shorter"
             )
+        if self.hz_per_unit * self.time_step_ms / 1000 > _LARGEST_PER_STEP:
+            raise ValueError(
+                f"hz_per_unit times time_step_ms must be at most {1000 * _LARGEST_PER_STEP:g}, got "
+                f"{self.hz_per_unit:g} and {self.time_step_ms:g}: a neuron fires once per time step at most, and would "
+                f"follow rates up to {1000 / (self.hz_per_unit * self.time_step_ms):.2g} only; make one of them smaller"
+            )
         return self
 
     def bins(self, name: str) -> int:
@@ -116,8 +124,8 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
         return f"{start}has no {network.kind} networks; set network.kind to feedforward, or engine.kind to rate"
     if network.activation != "relu":
         return (
-            f"{start}needs rates that are not negative, which network.activation {network.activation} does not give "
-            "as a neuron's f-I curve does; set network.activation to relu, or engine.kind to rate"
+            f"{start}has neurons whose f-I map is that of a rectified linear unit, which network.activation "
+            f"{network.activation} is not; set network.activation to relu, or engine.kind to rate"
         )
     if network.loss != "squared_error":
         return (
@@ -146,7 +154,7 @@ def why_not_in_spikes(network: NetworkSettings, rule: RuleSettings, spiking: Spi
         )
     if network.output_gain:
         return f"{start}does not learn output gains; set network.output_gain to false{port}"
-    for name in LEARNING_NOISE:
+    for name in (*LEARNING_NOISE, "activity_penalty"):
         if is_on(getattr(rule, name)):
             return f"{start}does not learn with rule.{name}; set it to 0{port}"
     return ""

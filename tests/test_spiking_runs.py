@@ -204,6 +204,9 @@ def test_rules_and_networks_that_are_covered_run(changes):
         ({"rule": {"name": "nf"}}, "not yet with 'network'"),
         ({"rule": {"optimiser": "adam"}}, "set rule.optimiser to gradient"),
         ({"rule": {"unit_dropout": 0.1}}, "rule.unit_dropout; set it to 0"),
+        ({"rule": {"activity_penalty": 0.1}}, "rule.activity_penalty; set it to 0"),
+        ({"network": {"activation": "softplus"}}, "that of a rectified linear unit, which network.activation softplus"),
+        ({"spiking": {"hz_per_unit": 500}}, "hz_per_unit times time_step_ms must be at most 250"),
         ({"network": {"kind": "recurrent"}, "rule": {"name": "rflo"}}, "set network.kind to feedforward"),
         ({"spiking": {"settling_ms": 400}}, "settling_ms must be less than trial_ms"),
         ({"spiking": {"probe_settling_ms": 150}}, "settling_ms must be more than probe_settling_ms"),
@@ -215,6 +218,13 @@ def test_rules_and_networks_that_are_covered_run(changes):
 def test_what_is_not_built_is_refused_with_a_remedy(changes, told):
     with pytest.raises(ProtocolError, match=told):
         small(changes)
+
+
+def test_an_analysis_of_spikes_is_refused_before_rates_are_simulated(tmp_path):
+    own = {"engine": {"kind": "rate"}, "analyses": ["spiking_agreement"]}
+    with pytest.raises(ProtocolError, match="spiking_agreement needs a group whose engine.kind is spiking"):
+        run(small(own), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_ports_may_learn_by_any_rule():

@@ -31,12 +31,14 @@ class _Session:
     """One session of one animal: values of its probe, its trials in order, and the cells that were detected."""
 
     probe: xr.Dataset
-    #: (trial,) each; start in s
+    #: (trial,) each; start of what counts for rates, s
     stimulus: np.ndarray
     repeat: np.ndarray
     start: np.ndarray
     duration: np.ndarray
     cells: np.ndarray
+    #: of a trial in spikes, before anything counts for rates, s
+    settling: float
 
 
 def export_nwb(
@@ -123,7 +125,9 @@ def _write(
     from pynwb.file import Subject
 
     name, group = (str(probe[key].values[animal]) for key in ("animal", "group"))
-    own, one = protocol.group(group), _session(probe.isel(animal=animal, session=session).load())
+    own = protocol.group(group)
+    settling = own.spiking.probe_settling_ms / 1000 if own.engine.kind == "spiking" else 0.0
+    one = _session(probe.isel(animal=animal, session=session).load(), settling)
     day = float(probe["day"].values[animal, session])
     subject = re.sub(r"[^A-Za-z0-9-]+", "-", name)
     path = folder / f"sub-{subject}" / f"sub-{subject}_ses-{session:03d}.nwb"
@@ -173,16 +177,17 @@ def _clock(times: np.ndarray) -> dict[str, Any]:
     return {"timestamps": times}
 
 
-def _session(probe: xr.Dataset) -> _Session:
+def _session(probe: xr.Dataset, settling: float) -> _Session:
     """Trials of a session: all stimuli of the first repeat, then of the second; those that were recorded."""
     duration = probe["duration"].transpose("repeat", "stimulus").values
     repeat, stimulus = np.nonzero(duration > 0)
     seconds = duration[repeat, stimulus]
     longest = np.maximum(seconds, probe["time"].values[-1] / 1000 if "time" in probe.dims else 0)
     if "spike_time" in probe:
-        longest = np.maximum(longest, np.nanmax(probe["spike_time"].values, initial=0))
-    start = np.concatenate([[0.0], np.cumsum(longest + _PAUSE_S)[:-1]]) if len(longest) else longest
-    return _Session(probe, stimulus, repeat, start, seconds, np.flatnonzero(probe["detected"].values))
+        longest = np.maximum(longest, np.nanmax(probe["spike_time"].values, initial=0) - settling)
+    start = np.concatenate([[0.0], np.cumsum(longest + settling + _PAUSE_S)[:-1]]) if len(longest) else longest
+    cells = np.flatnonzero(probe["detected"].values)
+    return _Session(probe, stimulus, repeat, start + settling, seconds, cells, settling)
 
 
 def _add_trials(nwbfile: Any, one: _Session) -> None:
@@ -311,7 +316,7 @@ def _add_spikes(nwbfile: Any, one: _Session, resolution_s: float) -> None:
 def _spikes(one: _Session) -> dict[int, np.ndarray]:
     """Unit to the times of its spikes in the session, s."""
     begins = np.full((one.probe.sizes["stimulus"], one.probe.sizes["repeat"]), np.nan)
-    begins[one.stimulus, one.repeat] = one.start
+    begins[one.stimulus, one.repeat] = one.start - one.settling
     columns = [one.probe[name].values for name in ("spike_time", "spike_unit", "spike_stimulus", "spike_repeat")]
     time, unit, stimulus, repeat = (column[columns[1] >= 0] for column in columns)
     times = time + begins[stimulus, repeat]

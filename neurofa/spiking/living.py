@@ -76,7 +76,7 @@ class Spikes:
         fit = schedule.calibration(self.settings)
         return (
             f"spiking on Brian2 {brian2_version()}, {self.network(architecture).code_target}, seeds by name path, "
-            f"f-I map J0 {fit.J0:.4g}, kJ {fit.kJ:.4g}, rms {fit.rms_hz:.2g} Hz"
+            f"f-I map J0 {fit.J0:.4g}, kJ {fit.kJ:.4g}, rms {fit.rms_hz:.2g} Hz up to {fit.highest_hz:g} Hz"
         )
 
     def network(self, architecture: Architecture) -> SpikingNetwork:

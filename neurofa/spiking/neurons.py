@@ -7,8 +7,10 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import least_squares
 
-#: activations over which the map is fitted, the copies of a neuron and the seconds that it is simulated for
-LOWEST, HIGHEST = -1.0, 2.0
+#: activations over which the map is fitted: most units stay below 2, the most active ones of the shipped protocols
+#: reach 7; not closer to one spike per time step, where every neuron ends, than this share of it
+LOWEST, HIGHEST, SHARE_OF_FASTEST = -1.0, 6.0, 0.75
+#: copies of a neuron, the seconds that it is simulated for, and the seconds before anything is counted
 _COPIES, _SECONDS, _SETTLING = 60, 2.0, 0.2
 
 
@@ -22,11 +24,14 @@ class Calibration(NamedTuple):
         Drive at activation 0, and per unit of activation, in units of the threshold.
     rms_hz : float
         Root mean square difference between the rate and rho max(a, 0) over the fitted activations, Hz.
+    highest_hz : float
+        Rate up to which it was fitted, Hz.
     """
 
     J0: float
     kJ: float
     rms_hz: float
+    highest_hz: float
 
 
 @cache
@@ -50,10 +55,11 @@ def calibrate(rho: float, tau_m: float, sigma: float, dt: float) -> Calibration:
     Calibration
         The same in every process.
     """
-    lowest, highest = 0.5 + rho * tau_m * LOWEST, 1.0 + rho * tau_m * HIGHEST * 1.1
-    drive = np.union1d(np.linspace(max(lowest, -1.0), 1.5, 40), np.linspace(1.5, max(highest, 2.0), 15))
+    most = min(HIGHEST, SHARE_OF_FASTEST / (rho * dt))
+    lowest, highest = 0.5 + rho * tau_m * LOWEST, 1.0 + rho * tau_m * most * 1.1
+    drive = np.union1d(np.linspace(max(lowest, -1.0), 1.5, 40), np.linspace(1.5, max(highest, 2.0), 25))
     rate = PchipInterpolator(drive, firing_rate(drive, tau_m, sigma, dt))
-    activation = np.linspace(LOWEST, HIGHEST, 121)
+    activation = np.linspace(LOWEST, most, 281)
     wanted = rho * np.maximum(activation, 0)
 
     def miss(numbers: np.ndarray) -> np.ndarray:
@@ -62,7 +68,7 @@ def calibrate(rho: float, tau_m: float, sigma: float, dt: float) -> Calibration:
         return difference
 
     found = least_squares(miss, [0.6, rho * tau_m], diff_step=1e-3)
-    return Calibration(float(found.x[0]), float(found.x[1]), float(np.sqrt(np.mean(found.fun**2))))
+    return Calibration(float(found.x[0]), float(found.x[1]), float(np.sqrt(np.mean(found.fun**2))), rho * most)
 
 
 def firing_rate(drive: np.ndarray, tau_m: float, sigma: float, dt: float) -> np.ndarray:
