@@ -286,7 +286,8 @@ def _numbers_text(spiking: xr.Dataset) -> str:
         last = spiking.isel(session=-1, animal=np.flatnonzero(spiking["group"].values == group))
         mean = {name: float(last[name].mean()) for name in OF_SESSIONS}
         texts.append(
-            f"{styles[group].label or group} (n = {last.sizes['animal']}): pooled correlation {mean['rate_spike_correlation']:.3f}, slope "
+            f"{styles[group].label or group} (n = {last.sizes['animal']}): "
+            f"pooled correlation {mean['rate_spike_correlation']:.3f}, slope "
             f"{mean['rate_spike_slope']:.3f} of the map's, offset {mean['rate_spike_offset_hz']:.2f} Hz, "
             f"{mean['silent_units']:.1f} units silent in the rate network, reported correctly "
             f"{float(last['accuracy_in_spikes'].mean()):.3f} in spikes and "
