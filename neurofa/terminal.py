@@ -157,9 +157,10 @@ def conclude_sweep(folder: Path) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if rows:
         # what does not fit into a line is in the report
-        shown = [name for name in columns if not any(" of " in row.get(name, "") for row in rows)]
-        print_table(rows, [name for name in shown if name != "RSM"])
-        _console.print(legend(rows).partition("; last columns")[0], style="dim", highlight=False)
+        shown = [name for name in columns if not any(" of " in row.get(name, "") for row in rows) and name != "RSM"]
+        print_table(rows, shown)
+        said = [{name: row[name] for name in shown if name in row} for row in rows]
+        _console.print(legend(said), style="dim", highlight=False)
     for text in told_warnings(folder):
         say(text, style="yellow")
     conditions = read_plan(folder)["conditions"]

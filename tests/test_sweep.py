@@ -18,7 +18,7 @@ from neurofa.job import resume, run
 from neurofa.protocol import load_protocol
 from neurofa.recording import load_recording
 from neurofa.shares import companies, shares_of
-from neurofa.sweep import is_sweep, resume_sweep, sweep
+from neurofa.sweep import combined, is_sweep, resume_sweep, sweep
 from neurofa.sweep.combined import combine, overview
 from neurofa.sweep.conditions import conditions_of, parse_over
 from neurofa.sweep.plan import state_of
@@ -45,10 +45,10 @@ def swept(protocol, tmp_path_factory):
 
 def test_every_condition_is_what_it_is_when_it_runs_alone(swept, protocol, tmp_path):
     assert [name.partition("-")[2] for name in swept.runs] == [
-        "feedback_walk=0,name=fa",
-        "feedback_walk=0,name=nfa",
-        "feedback_walk=0.3,name=fa",
-        "feedback_walk=0.3,name=nfa",
+        "feedback_walk=0,rule=fa",
+        "feedback_walk=0,rule=nfa",
+        "feedback_walk=0.3,rule=fa",
+        "feedback_walk=0.3,rule=nfa",
     ]
     for number, (name, one) in enumerate(swept.runs.items()):
         values = {"overnight.feedback_walk": [0, 0.3][number // 2], "rule.name": ["fa", "nfa"][number % 2]}
@@ -66,6 +66,35 @@ def test_conditions_differ_and_their_names_say_how(swept):
     assert conditions["rule.name"].tolist() == ["fa", "nfa", "fa", "nfa"]
     assert conditions["state"].tolist() == ["finished"] * 4
     assert (conditions["reason"] == "").all()
+
+
+def test_folders_of_conditions_tell_every_value_in_whole_words(protocol):
+    over = {"overnight.excitability_drift.sd": [0, 0.25], "overnight.gain_drift.sd": [0, 0.25], "rule.name": ["fa"]}
+    over |= {"schedule.days": [[0, 2], [0, 4]]}
+    names = [one.name for one in conditions_of(protocol, over, {}, animals=1)]
+    assert names[1] == "2-excitability_drift.sd=0,gain_drift.sd=0,rule=fa,days=0,4"
+    assert names[-1] == "8-excitability_drift.sd=0.25,gain_drift.sd=0.25,rule=fa,days=0,4"
+    many = {"schedule.days": [list(range(70)), list(range(0, 140, 2))], "rule.name": ["fa"], "cohort.seed": [1]}
+    names = [one.name for one in conditions_of(protocol, many, {}, animals=1)]
+    assert all(len(name) <= 110 and name.endswith(",fa,1") for name in names), names
+    assert names[0].startswith("1-0,1,2,3,") and names[1].startswith("2-0,2,4,6,")
+
+
+def test_a_sweep_whose_folders_have_other_names_is_resumed_but_not_made_again(swept, protocol, tmp_path):
+    """As an earlier version named them."""
+    folder = Path(shutil.copytree(swept.folder, tmp_path / "sweep"))
+    plan = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    for condition in plan["conditions"]:
+        old = condition["name"].replace("rule=", "name=")
+        (folder / condition["name"]).rename(folder / old)
+        condition["name"] = old
+    (folder / "sweep.json").write_text(json.dumps(plan), encoding="utf-8")
+    (folder / "1-feedback_walk=0,name=fa" / "report.html").unlink()
+    assert resume_sweep(folder).conditions["state"].tolist() == ["finished"] * 4
+    with pytest.raises(
+        RunFolderError, match=r"made by another version; go on with that one with: neurofa resume \S*sweep, or"
+    ):
+        sweep(protocol, OVER, overrides=SETTINGS, out=folder)
 
 
 def test_conditions_that_differ_in_numbers_share_a_tensor_and_equal_animals_are_simulated_once(protocol):
@@ -296,6 +325,35 @@ def test_one_illegal_value_is_refused_before_anything_runs(protocol, over, said,
     error = capsys.readouterr().err
     assert said in error and "nothing was run; this is condition" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sets", [[], ["--set", "cohort.sed=1"]])
+def test_what_is_wrong_whatever_is_swept_over_is_no_fault_of_a_condition(protocol, sets, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    name = str(protocol) if sets else "linear_trak"
+    monkeypatch.setattr(sys, "argv", ["neurofa", "sweep", name, "--over", "rule.name=fa,nfa", *sets])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "did you mean" in error and error.endswith("; nothing was run\n") and "condition" not in error
+
+
+def test_axes_and_terminal_name_what_was_swept_over_and_explain_what_they_show(tmp_path, monkeypatch, capsys):
+    path = write_short(tmp_path, "short", ('["drift_over_days", "cross_day_decoding"]', '["drift_over_days"]'))
+    monkeypatch.chdir(tmp_path)
+    over = ["--over", "overnight.feedback_walk=0,0.3", "--over", "rule.name=fa"]
+    days = ["--set", "schedule.days=[0,1,2]", "--animals", "1", "--out", "out"]
+    monkeypatch.setattr(sys, "argv", ["neurofa", "sweep", str(path), *over, *days])
+    drawn, write = [], combined.save
+    monkeypatch.setattr(combined, "save", lambda drawing, *where: (drawn.append(drawing), write(drawing, *where)))
+    _main()
+    out = " ".join(capsys.readouterr().out.split())
+    assert "PV: correlation of population vectors from the shortest" in out and "RSM" not in out
+    assert " feedback_walk rule group " in out
+    for ax in drawn[0].figure.axes:
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["0, fa", "0.3, fa"]
+        assert ax.get_xlabel() == "feedback_walk, rule"
 
 
 def test_a_key_that_every_group_sets_itself_is_refused_with_the_way_out(tmp_path):

@@ -17,6 +17,7 @@ CORRECT_LEGEND = "correct: stimuli reported correctly"
 CURVES_LEGEND = (
     "PV, RSM: correlation of population vectors and of representational similarity from the shortest to the longest lag"
 )
+VECTORS_LEGEND = "PV: correlation of population vectors from the shortest to the longest lag"
 #: in the title of a column of points, where the recorded animal does
 SWITCHES = "switches maps"
 POINTS_LEGEND = "last columns: curve points within tolerance"
@@ -91,7 +92,8 @@ def legend(rows: list[dict[str, str]]) -> str:
         return ""
     if "PV" in titles or "correct" in titles:
         learned = "learned: stimuli reported correctly at the first step and at the last, median over animals"
-        curves = CURVES_LEGEND + (", observed and latent" if "latent PV" in titles else "")
+        curves = CURVES_LEGEND if "RSM" in titles else VECTORS_LEGEND
+        curves += ", observed and latent" if "latent PV" in titles else ""
         points = any(" of " in row.get(title, "") for row in rows for title in titles - {"group", "layer"})
         parts = {learned: "learned" in titles, CORRECT_LEGEND: "correct" in titles}
         parts |= {curves: "PV" in titles, POINTS_LEGEND: points}

@@ -16,7 +16,10 @@ from neurofa.shares import shares_of
 
 #: what a run is called and described by, not what it is
 _WORDS = ("name", "title", "description", "sources")
-_LONGEST_NAME = 80
+#: letters of a condition's folder at most
+_LONGEST_NAME = 100
+#: last parts of keys that say nothing without the part before
+_EMPTY_WORDS = ("name", "kind")
 _BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
@@ -28,7 +31,7 @@ class Condition:
     Attributes
     ----------
     name : str
-        Name of its folder, such as ``"2-feedback_walk=0.1,name=nfa"``.
+        Name of its folder, such as ``"2-feedback_walk=0.1,rule=nfa"``.
     values : dict of str to object
         Swept key to value.
     protocol : Protocol
@@ -130,16 +133,19 @@ def conditions_of(
     short = short_names(list(swept))
     found: list[Condition] = []
     for number, values in enumerate(combinations, 1):
-        told = ",".join(f"{short[key]}={_told(value)}" for key, value in values.items())
-        place = str(number).zfill(len(str(len(combinations))))
-        name = re.sub(r"[^\w.=,+-]+", "_", f"{place}-{told}")[:_LONGEST_NAME]
+        named = {short[key]: _told(value) for key, value in values.items()}
+        name = f"{str(number).zfill(len(str(len(combinations))))}-{_folder_name(named)}"
         try:
             loaded = load_protocol(protocol, {**overrides, **values}, animals)
             check_names(loaded)
             check_controls(loaded)
             shares_of(loaded, Path())
         except NeurofaError as error:
-            error.add_note(f"nothing was run; this is condition {told}")
+            if _why_impossible(protocol, overrides, animals) == str(error):
+                error.add_note("nothing was run")
+            else:
+                told = ",".join(f"{key}={value}" for key, value in named.items())
+                error.add_note(f"nothing was run; this is condition {told}")
             raise
         found.append(Condition(name, values, loaded))
     _refuse_same(found)
@@ -193,16 +199,49 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Key to its last part, or to the whole key where two end alike.
+        Key to its last part, with as many parts before as tell it from the others; ``name`` and ``kind`` say nothing
+        and are left out.
 
     Examples
     --------
     >>> short_names(["overnight.feedback_walk", "rule.name"])
-    {'overnight.feedback_walk': 'feedback_walk', 'rule.name': 'name'}
+    {'overnight.feedback_walk': 'feedback_walk', 'rule.name': 'rule'}
+    >>> list(short_names(["overnight.gain_drift.sd", "overnight.excitability_drift.sd"]).values())
+    ['gain_drift.sd', 'excitability_drift.sd']
     """
-    last = {key: key[:-1].rpartition('"')[2] if key.endswith('"') else key.rpartition(".")[2] for key in keys}
-    ends = list(last.values())
-    return {key: end if ends.count(end) == 1 else key for key, end in last.items()}
+    parts = {key: [part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', key)] for key in keys}
+    parts = {key: own[:-1] if len(own) > 1 and own[-1] in _EMPTY_WORDS else own for key, own in parts.items()}
+    short: dict[str, str] = {}
+    for key, own in parts.items():
+        others = [mate for other, mate in parts.items() if other != key]
+        length = next((n for n in range(1, len(own) + 1) if all(own[-n:] != mate[-n:] for mate in others)), 0)
+        short[key] = ".".join(own[-length:]) if length else key
+    return short
+
+
+def _folder_name(named: Mapping[str, str]) -> str:
+    """Names and values in the name of a folder; where that is long the values alone, of long ones their beginning."""
+    values = [_plain(value) for value in named.values()]
+    whole = ",".join(f"{_plain(key)}={value}" for key, value in zip(named, values, strict=True))
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    alone = ",".join(values)
+    room = max(1, _LONGEST_NAME // len(values) - 1)
+    return alone if len(alone) <= _LONGEST_NAME else ",".join(value[:room] for value in values)
+
+
+def _plain(text: str) -> str:
+    """Only letters that are safe in the name of a folder."""
+    return re.sub(r"[^\w.=,+-]+", "_", re.sub(r"[\[\]{}\"\s]", "", text)).strip("_")
+
+
+def _why_impossible(protocol: str | os.PathLike[str], overrides: Mapping[str, Any], animals: int | None) -> str:
+    """Why the protocol is not possible whatever is swept over; empty where it is."""
+    try:
+        load_protocol(protocol, overrides, animals)
+    except NeurofaError as error:
+        return str(error)
+    return ""
 
 
 def _told(value: Any) -> str:

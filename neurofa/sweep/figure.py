@@ -1,5 +1,6 @@
 """The figure of a sweep: performance and drift of every condition, groups side by side."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from neurofa.figures.drawing import DOUBLE_COLUMN_MM, Drawing, new_figure, panel
 from neurofa.figures.palette import GroupStyle, group_styles
 from neurofa.figures.panels import group_legend
 from neurofa.figures.tables import MIN_ANIMALS_FOR_INTERVAL
+from neurofa.sweep.conditions import short_names
 
 _PANELS = (
     ("correct", "", "Stimuli reported correctly"),
@@ -18,6 +20,8 @@ _PANELS = (
 )
 #: places on the axis that the groups of one condition take up, of the 1 from one condition to the next
 _SPREAD = 0.6
+#: letters in a line below an axis
+_LABEL_LETTERS = 32
 
 
 def draw(
@@ -65,7 +69,7 @@ def draw(
             turn: dict[str, Any] = {"rotation": 45, "ha": "right", "va": "top", "rotation_mode": "anchor"}
             ax.set_xticks(range(len(names)), names, **(turn if longest > 4 else {}))
             ax.set_xlim(-0.6, len(names) - 0.4)
-            ax.set_xlabel(" and ".join(keys) if len(keys) == 1 else "")
+            ax.set_xlabel(textwrap.fill(", ".join(short_names(keys).values()), _LABEL_LETTERS))
         panel_letters(axes)
         if len(groups) > 1:
             group_legend(figure, styles)

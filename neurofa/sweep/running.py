@@ -180,7 +180,8 @@ def _folder_of(conditions: Sequence[Condition], out: Path | None) -> Path:
             aside.rename(out)
         elif any(not (out / file).is_file() or (out / file).read_bytes() != text for file, text in made.items()):
             raise RunFolderError(
-                f"{out} holds another sweep, or one that was made by another version; choose another folder with --out"
+                f"{out} holds another sweep, or one that was made by another version; go on with that one with: "
+                f"neurofa resume {out}, or choose another folder with --out"
             )
     finally:
         shutil.rmtree(aside, ignore_errors=True)
