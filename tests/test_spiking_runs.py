@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from neurofa import cli, load_protocol, run, simulate
+from neurofa import analyse, cli, load_protocol, run, simulate
 from neurofa.errors import ConfigError, ProtocolError
 from neurofa.members import batches
 from neurofa.probing import record
@@ -255,3 +255,12 @@ def test_without_the_extra_one_sentence_says_how_to_install_it(monkeypatch, tmp_
     # nothing else notices
     recording = simulate(small({"engine": {"kind": "rate"}}))
     assert "spike_count" not in recording["probe"]
+
+
+@installed
+def test_recordings_of_spikes_say_when_bins_were_and_are_analysed_as_others():
+    recording = simulate(small({"cohort": {"animals": 1}, "spiking": {"use": "port"}}))
+    bins = recording["probe"].to_dataset()["spike_bin"]
+    np.testing.assert_allclose(bins, 25 + 50 * np.arange(7))
+    assert (bins.attrs["units"], bins.attrs["counted_for_rates_from_ms"]) == ("ms", 50)
+    assert "population_vector_correlation" in analyse(recording, ["drift_over_days"])["drift_over_days"]

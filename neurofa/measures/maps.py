@@ -118,7 +118,8 @@ class SessionReader:
         self.n_stimuli = int(self.probe.sizes["stimulus"]) * self.n_times
         repeat = ("repeat",) if self.repeated else ()
         dims = ("session", "stimulus", *time, *repeat, "unit")
-        self._values = self.probe[variable].transpose(*dims).drop_vars(list(self.probe.coords))
+        values = self.probe[variable].transpose(*dims)
+        self._values = values.drop_vars(list(values.coords))
         if self.repeated:
             self._duration = self._durations()
             self._detected = self.probe["detected"].transpose("session", "unit").values.astype(bool)[:, self.units]
