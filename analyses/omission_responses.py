@@ -2,10 +2,9 @@
 Responses to what does not come: ramps through the omitted interval, latencies, and whether they follow the omission.
 
 `measure` follows units from the last picture on through omissions, in a fast and in a slow rhythm, and through the
-silence
-of the slow one that is equally long. `plot` draws the courses and what a response is locked to. Definitions and
-sources:
-`neurofa.measures`.
+silence of the slow one that is equally long. A unit responds to omissions where its mean rate rises above the silence
+before, and its single events above those of the equal silence (permutation). `plot` draws the courses and what a
+response is locked to. Definitions and sources: `neurofa.measures`.
 """
 
 from collections.abc import Sequence
@@ -33,6 +32,8 @@ VARIABLES = {
 }
 #: standard deviations above baseline that are a response
 THRESHOLD = 3.0
+#: level of the test against equal silence, shared by the moments of the omitted interval, and its permutations
+TAIL, PERMUTATIONS = 0.025, 999
 
 
 def require_controls(shown: Sequence[str]) -> None:
@@ -53,10 +54,11 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     -------
     xarray.Dataset
         `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
-        feedback, condition whether plasticity was on. The response, slopes: of the mean over units. Latency and
-        locking:
-        medians over units that respond to omissions. `course` (not in tables) also has what is followed and the time
-        since the last picture. Gaps: NaN where no unit responds.
+        feedback, condition whether plasticity was on. The response, slopes: of the mean over units. A unit responds to
+        omissions where its mean rate exceeds that before by `THRESHOLD` standard deviations, and where its single
+        events at that moment exceed those of the equal silence (permutation, 2.5 % over all moments of the interval).
+        Latency and locking: medians over these. `rate_since_picture` (not in tables) also has what is followed and the
+        time since the last picture. Gaps: NaN where no unit responds.
 
     Raises
     ------
@@ -70,9 +72,13 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     period = int(first.numbers["position"][first.block == "fast"].max() + 1) // 2
     length = 4 * period
 
-    def of_units(own: measures.SessionEvents, signal: str, units: np.ndarray, *_: object) -> list[float]:
+    def of_units(
+        own: measures.SessionEvents, signal: str, units: np.ndarray, _: str, rng: np.random.Generator
+    ) -> list[float]:
         """Every measure of some units."""
-        return _of_units(_courses(own, own.units[signal][:, units], length), period, bin_s)
+        values = own.units[signal][:, units]
+        passed = _exceed_silence(own, values, period, rng)
+        return _of_units(_courses(own, values, length), passed, period, bin_s)
 
     def mean_courses(own: measures.SessionEvents, signal: str, units: np.ndarray, *_: object) -> np.ndarray:
         """Mean courses of some units."""
@@ -89,21 +95,42 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
 def _courses(own: measures.SessionEvents, values: np.ndarray, length: int) -> np.ndarray:
     """Mean rate of every unit since the last picture, (course, time, unit); NaN where the rhythm has no such time."""
     found = np.full((len(COURSES), length, values.shape[1]), np.nan)
-    position = own.numbers["position"].astype(int)
-    for number, (block, conditions) in enumerate(COURSES.values()):
-        period = (position[own.block == block].max() + 1) // 2
+    for number, course in enumerate(COURSES):
         for place in range(length):
-            named = (
-                conditions if place >= period or "same_silence" in conditions else ("stimulus", "gap", "same_silence")
-            )
-            named = (*named, "stimulus") if place == 0 else named
-            chosen = (own.block == block) & (position == place) & np.isin(own.condition, named)
+            chosen = _at(own, course, place)
             if chosen.any():
                 found[number, place] = values[chosen].mean(axis=0)
     return found
 
 
-def _of_units(courses: np.ndarray, period: int, bin_s: float) -> list[float]:
+def _at(own: measures.SessionEvents, course: str, place: int) -> np.ndarray:
+    """Which events are at a place of a course, in bins since the last picture, (event,) bool."""
+    block, conditions = COURSES[course]
+    position = own.numbers["position"].astype(int)
+    period = (position[own.block == block].max() + 1) // 2
+    named = conditions if place >= period or "same_silence" in conditions else ("stimulus", "gap", "same_silence")
+    named = (*named, "stimulus") if place == 0 else named
+    return np.asarray((own.block == block) & (position == place) & np.isin(own.condition, named))
+
+
+def _exceed_silence(
+    own: measures.SessionEvents, values: np.ndarray, period: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Whether single omissions exceed the equal silence at each moment of the omitted interval, (moment, unit)."""
+    passed = np.zeros((period, values.shape[1]), dtype=bool)
+    for number in range(period):
+        omitted, silent = (
+            values[_at(own, name, period + number)] for name in ("omission, fast", "equal silence, slow")
+        )
+        if min(len(omitted), len(silent)) >= 2:
+            label = np.arange(len(omitted) + len(silent)) < len(omitted)
+            both = np.concatenate([omitted, silent])
+            above, _ = measures.permutation_p_values(both, label, rng, PERMUTATIONS)
+            passed[number] = above <= TAIL / period
+    return passed
+
+
+def _of_units(courses: np.ndarray, passed: np.ndarray, period: int, bin_s: float) -> list[float]:
     """Every measure of some units, in the order of `VARIABLES`."""
     time = np.arange(courses.shape[1]) * bin_s
     fast, slow, silence = courses
@@ -117,6 +144,10 @@ def _of_units(courses: np.ndarray, period: int, bin_s: float) -> list[float]:
             if np.isfinite(course[shown]).all()
             else np.full(course.shape[1], np.nan)
         )
+    # in the fast rhythm, where the equal silence is the control
+    moment = np.nan_to_num(latencies[0] / bin_s).round().astype(int)
+    responds = np.isfinite(latencies[0]) & passed[moment, np.arange(passed.shape[1])]
+    latencies = [np.where(responds, one, np.nan) for one in latencies]
     since = np.stack(latencies) + np.array([[period], [2 * period]]) * bin_s
     locking = measures.omission_locking(since, np.array([period, 2 * period]) * bin_s)
     response = fast[period] - silence[period]
@@ -200,10 +231,11 @@ def draw_courses(measured: xr.Dataset, condition: str) -> figures.Drawing:
         f"Last session, {condition}. a-c: soma with feedback, mean over units and animals, since the last picture; "
         f"dotted: "
         "when the omitted picture was due (c: when it would have been due in the fast rhythm). d: at that moment, "
-        "omission "
-        "minus equal silence. e: slope from then to the next picture. f: whether the first response above 3 sd of the "
-        "silence before follows the omitted picture (1) or the last one (0), from both rhythms, median over units that "
-        f"have one in both. Units with a response to omissions: {shares}. Courses go by the place in the rhythm: "
+        "omission minus equal silence. e: slope from then to the next picture. f: whether the first response above "
+        f"{THRESHOLD:g} sd of the silence before follows the omitted picture (1) or the last one (0), from both "
+        "rhythms, median over units that have one in both. Units with a response to omissions (the same, and single "
+        "omissions above the equal silence at that moment; permutation, 2.5 % by chance at most): "
+        f"{shares}. Courses go by the place in the rhythm: "
         "where labels are shuffled, few animals keep an omission at such a place, and it is then a true one. Dots: "
         "animals; bars: medians. "
     )

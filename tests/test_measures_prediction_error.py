@@ -177,6 +177,10 @@ def test_latency_ramp_and_locking_of_omissions() -> None:
     # before the onset sd 0.01, so that 0.03 counts: 0.01 at 0.26 s, 0.05 at 0.27 s and at 0.28 s
     assert measures.response_latency(rates, time, 0.0) == pytest.approx(0.27)
     assert np.isnan(measures.response_latency(np.zeros(200), time, 0.0))
+    # rounding of a constant in single precision is no response, a hundredth of it is
+    for step, found in ((np.spacing(np.float32(0.3)), np.nan), (0.003, 0.25)):
+        constant = np.where(time >= 0.25, np.float32(0.3) + step, np.float32(0.3))
+        np.testing.assert_allclose(measures.response_latency(constant, time, 0.0), found)
     assert measures.omission_ramp(rates, time, 0.25, 1.4) == pytest.approx(2, abs=0.01)
     locked = measures.omission_locking([[0.85, 0.3, 0.85], [1.35, 0.3, np.nan]], [0.75, 1.25])
     np.testing.assert_allclose(locked, [1, 0, np.nan], atol=1e-9)

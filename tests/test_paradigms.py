@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xarray import DataTree
 
 from neurofa import analyse
 from neurofa.comparison import read_scorecard
@@ -241,6 +242,27 @@ def test_an_omission_answers_what_was_due_after_learning_a_rhythm_and_follows_it
     assert np.nanmean(last_of(measured, "omission_locking", "fa", "plasticity off")) > 0.8
     born = last_of(measured, "omission_response", "fa", "plasticity off", 0)
     assert np.abs(born).max() < rhythm.min()
+
+
+def test_units_that_rounding_or_noise_moves_do_not_respond_to_omissions() -> None:
+    """Of thirty units ten have rounding of single precision at omissions, ten noise, and ten respond."""
+    often = {"block_periods": 300, "p_omission": 0.1}
+    own = cut_down("omission", ("fa",), stimuli=often, network={"hidden": [30]}, prediction={"evaluation": "off"})
+    recording = simulate(own)
+    events = recording["events"].to_dataset()
+    names = np.array(json.loads(events["condition"].attrs["names"]))
+    omitted = np.char.endswith(names[events["condition"].values.astype(int)], "omission")[..., None]
+    after = np.char.startswith(names[events["condition"].values.astype(int)], "after")[..., None]
+    omitted = omitted & ~after
+    noise = 0.1 * np.random.default_rng(0).standard_normal((*omitted.shape[:3], 10))
+    planted = np.concatenate([0.3 + omitted * np.spacing(np.float32(0.3)) + 0 * noise, 0.3 + noise, noise + omitted], 3)
+    events["somatic"] = (("animal", "session", "event", "unit"), planted.astype(np.float32))
+    recording["events"] = DataTree(events)
+    measured = analyse(recording, ["omission_responses"])["omission_responses"]
+    found = last_of(measured, "fraction_with_latency", "fa", "plasticity off")
+    # one unit more by chance at most
+    assert (found >= 10 / 30).all() and (found <= 11 / 30).all()
+    np.testing.assert_allclose(last_of(measured, "omission_latency_s", "fa", "plasticity off"), 0, atol=1e-9)
 
 
 def test_graded_validity_leaves_graded_errors_and_units_that_carry_them() -> None:

@@ -6,6 +6,9 @@ from numpy.typing import ArrayLike
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import Floats
 
+#: part of the largest rate that rounding in single precision may make of nothing
+_ROUNDING = 1e-6
+
 
 def omission_ramp(rates: ArrayLike, time: ArrayLike, start: float, stop: float) -> Floats:
     """
@@ -61,8 +64,9 @@ def response_latency(
     """
     First moment after an onset at which the response stays above baseline.
 
-    Above: mean + 3 sd of the times before the onset, at so many times in a row. Without noise before the onset (sd 0)
-    anything above its mean counts.
+    Above: mean + 3 sd of the times before the onset, at so many times in a row. What exceeds that by less than a
+    millionth of the largest rate is rounding (rates are recorded in single precision), and no response, also where
+    there is no noise before the onset (sd 0).
 
     Parameters
     ----------
@@ -108,8 +112,8 @@ def response_latency(
     sd = np.sqrt(np.where(present, (before - mean[..., None]) ** 2, 0.0).sum(axis=-1) / np.maximum(n - 1, 1))
     bound = np.where(n >= 2, mean + threshold_sd * sd, np.inf)
     after, moments = values[..., at >= onset], at[at >= onset]
-    slack = 1e-12 * np.abs(bound)
-    above = after > (bound + np.where(np.isfinite(slack), slack, 0.0))[..., None]
+    slack = _ROUNDING * np.where(np.isfinite(values), np.abs(values), 0.0).max(axis=-1)
+    above = after > (bound + slack)[..., None]
     if above.shape[-1] < n_in_a_row:
         return np.full(values.shape[:-1], np.nan)
     runs = np.lib.stride_tricks.sliding_window_view(above, n_in_a_row, axis=-1).all(axis=-1)
