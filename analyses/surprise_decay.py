@@ -183,8 +183,8 @@ def draw_decay(measured: xr.Dataset) -> figures.Drawing:
         "violation of a session, mean over units and animals. Lines: r_inf + (r_1 - r_inf) exp(-(k - 1) / tau), only "
         "where tau can be told; numbers: tau in violations with its 95 % interval (bootstrap over animals). "
         f"n.i.: not identifiable, {int((fits['identifiable'] == 0).sum())} of {len(fits)}: the interval of the "
-        "amplitude covers 0, or tau lies beyond these exposures (reasons stand in the table). With plasticity off "
-        "nothing is learned between violations, so that whatever decays there is no learning. "
+        "amplitude covers 0, or tau or its interval reaches a bound of the fit (reasons stand in the table). "
+        "With plasticity off nothing is learned between violations, so that whatever decays there is no learning. "
     )
     return figures.Drawing(figure, table, caption + figures.sizes_text(measured) + ".")
 

@@ -208,6 +208,20 @@ def test_decay_of_surprise_is_found_or_said_not_to_be_identifiable() -> None:
         measures.surprise_decay(np.ones((1, 30)), rng)
 
 
+def test_a_time_constant_whose_interval_reaches_a_bound_of_the_fit_is_not_identifiable() -> None:
+    """Some animals decay in steps that no exposure shows, others slowly: resamples of the first end at the bound."""
+    exposure = np.arange(30)
+    noise = 0.05 * np.random.default_rng(0).standard_normal((6, 30))
+    curves = 1 + np.exp(-exposure / np.array([0.01, 0.01, 0.01, 0.01, 3.0, 3.0])[:, None]) + noise
+    found = measures.surprise_decay(curves, np.random.default_rng(0))
+    assert found.amplitude_interval[0] > 0
+    assert not found.identifiable and "interval of the time constant reaches" in found.reason
+    assert np.isnan(found.time_constant_exposures) and np.isnan(found.time_constant_interval).all()
+    # with all of them slow the interval is well inside
+    slow = measures.surprise_decay(curves[[4, 5, 4, 5]] + noise[:4], np.random.default_rng(0))
+    assert slow.identifiable and 2 < slow.time_constant_interval[0] < slow.time_constant_interval[1] < 4
+
+
 def test_signed_and_unsigned_errors_are_told_apart() -> None:
     rng = np.random.default_rng(6)
     error, drive = rng.standard_normal(400), rng.standard_normal(400)

@@ -72,7 +72,7 @@ def surprise_decay(
     Fit the decay of surprise over exposures to the mean over animals, or say that it is not identifiable.
 
     Least squares; tau is bounded between a tenth of an exposure and five times the exposures that there are. Not
-    identifiable: the bootstrap interval of the amplitude covers 0, or tau ends at a bound.
+    identifiable: the bootstrap interval of the amplitude covers 0, or tau or an end of its interval lies at a bound.
 
     Parameters
     ----------
@@ -128,6 +128,8 @@ def surprise_decay(
         reason = "not identifiable: the interval of the amplitude covers 0"
     elif bounded[0]:
         reason = "not identifiable: the time constant lies beyond what these exposures can show"
+    elif np.isclose(of_tau, _bounds_of_tau(int(np.flatnonzero(kept)[-1]))).any():
+        reason = "not identifiable: the interval of the time constant reaches beyond what these exposures can show"
     told = float(tau[0]) if not reason else float("nan")
     return SurpriseDecay(
         float(amplitude[0]),
@@ -189,10 +191,14 @@ def _mean_over_animals(curves: Floats) -> Floats:
     return np.where(n > 0, np.where(present, curves, 0.0).sum(axis=-2) / np.maximum(n, 1), np.nan)
 
 
+def _bounds_of_tau(last: int) -> tuple[float, float]:
+    """Shortest and longest time constant that is tried, in exposures; the last one is so many after the first."""
+    return 0.1, 5.0 * (last + 1)
+
+
 def _fit_decays(exposure: np.ndarray, curves: Floats) -> tuple[Floats, Floats, Floats, np.ndarray]:
     """Amplitude, settled value, time constant and whether it is at a bound, of every curve (curve, exposure)."""
-    longest = 5.0 * (exposure[-1] + 1)
-    constants = np.geomspace(0.1, longest, N_CONSTANTS)
+    constants = np.geomspace(*_bounds_of_tau(int(exposure[-1])), N_CONSTANTS)
     shapes = np.exp(-exposure / constants[:, None])
     centred = shapes - shapes.mean(axis=1, keepdims=True)
     power = (centred**2).sum(axis=1)
