@@ -6,7 +6,7 @@ while it is still (playback), and neither (baseline), as published, and looks ho
 fractions beside those of Jordan & Keller 2020. Definitions and sources: `neurofa.measures`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,28 +22,43 @@ HALT = "playback_halt"
 #: rates that units are classified by
 SIGNALS = ("somatic", "rate")
 N_PERMUTATIONS, N_SHUFFLES = 199, 10
+#: shuffles for the classifiers of means, which are quicker
+N_SHUFFLES_OF_MEANS = 20
 #: events of a condition that are looked at, evenly chosen
 MOST_EVENTS = 200
 #: level of each tail
 TAIL = 0.025
+#: sign of a prediction error to what its units are called
+SIGNS = {"negative": "Mismatch units", "positive": "Playback units"}
+#: classifier, as it ends the name of a fraction, to what it is called
+CLASSIFIERS = {
+    "prediction_error": "",
+    "by_relative_change": ", by relative change",
+    "by_tolerance": ", by tolerance",
+}
+#: end of the name of what is told of a fraction, to what it is called
+ENDS = {
+    "": "",
+    "_lower": ", lower end of the interval",
+    "_upper": ", upper end of the interval",
+    "_chance": ", phases shuffled",
+}
 VARIABLES = {
-    "fraction_negative_prediction_error": ("Mismatch units", "fraction"),
-    "fraction_negative_prediction_error_lower": ("Mismatch units, lower end of the interval", "fraction"),
-    "fraction_negative_prediction_error_upper": ("Mismatch units, upper end of the interval", "fraction"),
-    "fraction_negative_prediction_error_chance": ("Mismatch units, phases shuffled", "fraction"),
-    "fraction_positive_prediction_error": ("Playback units", "fraction"),
-    "fraction_positive_prediction_error_lower": ("Playback units, lower end of the interval", "fraction"),
-    "fraction_positive_prediction_error_upper": ("Playback units, upper end of the interval", "fraction"),
-    "fraction_positive_prediction_error_chance": ("Playback units, phases shuffled", "fraction"),
+    f"fraction_{sign}_{classifier}{end}": (units + how + told, "fraction")
+    for classifier, how in CLASSIFIERS.items()
+    for sign, units in SIGNS.items()
+    for end, told in ENDS.items()
+} | {
     "fraction_unsigned_prediction_error": ("Units that answer both", "fraction"),
     "fraction_driven_by_playback_halts": ("Of mismatch units, driven by playback halts", "fraction"),
     "fraction_of_coupling_specific_units": ("Mismatch units that playback halts do not drive", "fraction"),
-    "fraction_negative_by_relative_change": ("Mismatch units, by relative change", "fraction"),
-    "fraction_negative_by_tolerance": ("Mismatch units, by tolerance", "fraction"),
     "mean_negative_error_index": ("Index of negative prediction errors", "1"),
+    "mean_positive_error_index": ("Index of positive prediction errors", "1"),
     "response_to_halts": ("Response to halts of coupled flow", "a.u."),
     "response_to_playback_halts": ("Response to halts of playback", "a.u."),
 }
+#: rates have no unit here, so that the 0.5 per second of the classifier by tolerance means nothing: any response counts
+LEAST = 0.0
 #: panels of the first figure: measure, title, id of the published fraction, its name
 PANELS = (
     ("fraction_negative_prediction_error", "Mismatch units", "jordan2020_frac_dMM", "recorded: 14 of 27"),
@@ -73,8 +88,9 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         `VARIABLES` on (variable, animal, layer, condition, session): variable is the rate with (somatic) or without
         feedback, condition whether plasticity was on. Intervals are Wilson's, 95 %, over the units of an animal.
         Responses to halts: mean over units of the rate at halts during running minus that in coupled running, and at
-        halts of the playback minus that in its flow, both of the latter standing still. NaN where no unit can be told,
-        or an animal had no session.
+        halts of the playback minus that in its flow, both of the latter standing still. Chance: the same classifier
+        where phases of single events are shuffled. NaN where no unit can be told, a condition has fewer than two
+        events, or an animal had no session.
 
     Raises
     ------
@@ -96,33 +112,66 @@ def _of_units(
     events = {
         name: measures.evenly_chosen(values[there & (own.condition == name)], MOST_EVENTS) for name in (*PHASES, HALT)
     }
+    if min(len(one) for one in events.values()) < 2:
+        return [float("nan")] * len(VARIABLES)
     phases = {name: events[name] for name in PHASES}
-    classify = partial(measures.classify_by_permutation, rng=rng, n_permutations=N_PERMUTATIONS)
-    classes = classify(phases)
+    classes = measures.classify_by_permutation(phases, rng, N_PERMUTATIONS)
     coarse = partial(measures.classify_by_permutation, rng=rng, n_permutations=99)
-    chance = measures.shuffled_fractions_of_classes(phases, coarse, rng, N_SHUFFLES)
-    negative, told = classes == "negative", classes != "undefined"
-    driven = _exceeds(events, HALT, "playback", rng) & _exceeds(events, HALT, "baseline", rng)
-    means = {name: values.mean(axis=0) for name, values in phases.items()}
-    responses: dict[str, Any] = {name: means[name] - means["baseline"] for name in PHASES[1:]}
-    fractions = measures.fractions_of_classes(classes)
-    found = [
-        value
-        for name in ("negative", "positive")
-        for value in (*map(float, fractions[name]), measures.mean_of_finite(chance[name]))
+    told = [
+        *_told_of_fractions(classes, phases, coarse, rng, N_SHUFFLES),
+        *(
+            value
+            for classify in (_by_relative_change, _by_tolerance)
+            for value in _told_of_fractions(classify(phases), phases, classify, rng, N_SHUFFLES_OF_MEANS)
+        ),
     ]
+    driven = _exceeds(events, HALT, "playback", rng) & _exceeds(events, HALT, "baseline", rng)
+    negative, known = classes == "negative", classes != "undefined"
+    means, indices = _means(phases), measures.signed_error_indices(_responses(phases))
     return [
-        *found,
-        float(fractions["unsigned"].proportion),
+        *told,
+        float(measures.fractions_of_classes(classes)["unsigned"].proportion),
         _share(driven, negative),
-        _share(negative & ~driven, told),
-        _negative(measures.classify_by_relative_change(means)),
-        # rates have no unit here: any response counts
-        _negative(measures.classify_by_tolerance(responses, least=0.0)),
-        measures.mean_of_finite(measures.signed_error_indices(responses).negative),
+        _share(negative & ~driven, known),
+        measures.mean_of_finite(indices.negative),
+        measures.mean_of_finite(indices.positive),
         measures.mean_of_finite(means["mismatch"] - means["matched"]),
         measures.mean_of_finite(events[HALT].mean(axis=0) - means["playback"]),
     ]
+
+
+def _means(phases: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Mean rate of every unit in every phase."""
+    return {name: values.mean(axis=0) for name, values in phases.items()}
+
+
+def _responses(phases: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Mean rates above those of the baseline."""
+    means = _means(phases)
+    return {name: means[name] - means["baseline"] for name in PHASES[1:]}
+
+
+def _by_relative_change(phases: dict[str, np.ndarray]) -> np.ndarray:
+    """Classes of the units by the relative change of their mean rates."""
+    return measures.classify_by_relative_change(_means(phases))
+
+
+def _by_tolerance(phases: dict[str, np.ndarray]) -> np.ndarray:
+    """Classes of the units by their mean responses relative to the largest one."""
+    return measures.classify_by_tolerance(_responses(phases), least=LEAST)
+
+
+def _told_of_fractions(
+    classes: np.ndarray,
+    phases: dict[str, np.ndarray],
+    classify: Callable[[dict[str, np.ndarray]], np.ndarray],
+    rng: np.random.Generator,
+    n_shuffles: int,
+) -> list[float]:
+    """Of each of `SIGNS` what `ENDS` names: the fraction, Wilson's interval, and the fraction with phases shuffled."""
+    fractions = measures.fractions_of_classes(classes)
+    chance = measures.shuffled_fractions_of_classes(phases, classify, rng, n_shuffles)
+    return [value for sign in SIGNS for value in (*map(float, fractions[sign]), measures.mean_of_finite(chance[sign]))]
 
 
 def _exceeds(events: dict[str, np.ndarray], one: str, other: str, rng: np.random.Generator) -> np.ndarray:
@@ -136,11 +185,6 @@ def _exceeds(events: dict[str, np.ndarray], one: str, other: str, rng: np.random
 def _share(chosen: np.ndarray, among: np.ndarray) -> float:
     """Fraction of some units; NaN where there are none."""
     return float(chosen[among].mean()) if among.any() else float("nan")
-
-
-def _negative(classes: np.ndarray) -> float:
-    """Fraction of units with a negative prediction error."""
-    return float(measures.fractions_of_classes(classes)["negative"].proportion)
 
 
 def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, figures.Drawing]:
@@ -157,7 +201,7 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
     Returns
     -------
     dict of str to neurofa.figures.Drawing
-        File name to figure; one for each state of plasticity.
+        File name to figure; three for each state of plasticity.
     """
     drawings = {}
     for condition in measured["condition"].values.astype(str):
@@ -166,6 +210,7 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
         for layer in own["layer"].values.astype(str):
             last = f"_{layer}" if own.sizes["layer"] > 1 else ""
             drawings[f"mismatch_units{suffix}{last}"] = draw_fractions(own.sel(layer=layer), condition)
+            drawings[f"published_classifiers{suffix}{last}"] = draw_classifiers(own.sel(layer=layer), condition)
             drawings[f"mismatch_units_over_days{suffix}{last}"] = draw_days(own.sel(layer=layer), condition)
     return drawings
 
@@ -188,8 +233,8 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
             figures.chance_levels(last[f"{name}_chance"], ax=ax, styles=styles)
     figures.panel_letters(axes)
     figures.group_legend(figure, styles)
-    ends = ("_lower", "_upper", "_chance")
-    names = [name for name, *_ in PANELS] + [name for name in VARIABLES if name.endswith(ends)]
+    own = [f"fraction_{sign}_prediction_error" for sign in SIGNS]
+    names = [name for name, *_ in PANELS] + [name + end for name in own for end in ENDS if end]
     numbers = pd.concat([_rows(last[name]).assign(measure=name) for name in names], ignore_index=True)
     caption = (
         f"Last session, {condition}. Dots: animals, of controls hollow; thin lines: Wilson's 95 % interval over the "
@@ -201,6 +246,45 @@ def draw_fractions(measured: xr.Dataset, condition: str) -> figures.Drawing:
         "criterion, so that being inside claims no more than the same order. "
     )
     return figures.Drawing(figure, numbers, caption + _differences(last) + figures.sizes_text(measured) + ".")
+
+
+def draw_classifiers(measured: xr.Dataset, condition: str) -> figures.Drawing:
+    """Units of either sign by the published classifiers with their level of chance, and the indices of both."""
+    styles, last = figures.styles_of(measured), measured.isel(session=-1)
+    columns = [name for name in CLASSIFIERS if name.startswith("by_")]
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 112, len(SIGNS), len(columns) + 1)
+    largest = max(float(last[f"fraction_{sign}_{name}_upper"].max()) for sign in SIGNS for name in columns)
+    top = 1.05 * largest if largest > 0 else 1.0
+    tables = []
+    for row, (sign, units) in zip(axes.reshape(len(SIGNS), -1), SIGNS.items(), strict=True):
+        for ax, classifier in zip(row, columns, strict=False):
+            name = f"fraction_{sign}_{classifier}"
+            bounds = (last[f"{name}_lower"], last[f"{name}_upper"])
+            figures.animal_points(last[name], bounds=bounds, ax=ax, styles=styles)
+            figures.chance_levels(last[f"{name}_chance"], ax=ax, styles=styles)
+            ax.set(xticks=[], ylim=(-0.03 * top, top), ylabel="Fraction of units" if ax is row[0] else "")
+            ax.set_title(f"{units},\n{classifier.replace('_', ' ')}")
+            tables += [_rows(last[name + end]).assign(measure=name + end) for end in ENDS]
+        name = f"mean_{sign}_error_index"
+        figures.animal_points(last[name], ax=row[-1], styles=styles)
+        row[-1].axhline(0, color="0.7", linewidth=0.6, zorder=0)
+        row[-1].set(xticks=[], ylabel="Mean over units")
+        row[-1].set_title(f"Index of {sign}\nprediction errors")
+        tables.append(_rows(last[name]).assign(measure=name))
+    figures.panel_letters(axes)
+    figures.group_legend(figure, styles)
+    caption = (
+        f"Last session, {condition}: mean rates over events. Relative change (Hertag & Sprekeler 2020, "
+        "10.7554/eLife.57541): a unit changes its rate by more than 20 % of that at baseline in one phase, and by "
+        "less than 10 % in the two others. Tolerance (Hertag & Clopath 2022, 10.1073/pnas.2115699119): less than "
+        "10 % of its largest response in the two others, and more than 30 % in the one; the published least "
+        f"response of 0.5 per second is {LEAST:g} here, since rates have no unit. Both were made for models without "
+        "noise. Index: (r - m) / (|r| + |m|), r the response above baseline to mismatch (above) or playback "
+        "(below), m the larger of those in the two other phases. Dots: animals; thin lines: Wilson's 95 % interval "
+        "over the units of an animal, taken as independent; bars: medians; dotted: the same classifier with phases "
+        "of single events shuffled. "
+    )
+    return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption + figures.sizes_text(measured) + ".")
 
 
 def draw_days(measured: xr.Dataset, condition: str) -> figures.Drawing:
