@@ -72,3 +72,15 @@ def test_few_trials_are_not_judged() -> None:
     assert not found.switches and found.n_maps == 0 and "fewer than six trials" in found.reason
     with pytest.raises(ShapeError, match="stimulus, repeat, unit"):
         measures.similarity_of_trials(np.ones((2, 3, 4)))
+
+
+def test_the_fit_of_one_normal_distribution_is_that_of_the_library() -> None:
+    from sklearn.mixture import GaussianMixture
+
+    trials = measures.similarity_of_trials(np.random.default_rng(0).random((4, 10, 5, 20)))
+    values = trials.similarity[np.triu_indices(20, 1)][:, None]
+    low, high = (values[(values <= np.mean([values.min(), values.max()])) == side].mean() for side in (True, False))
+    start = np.array([[low], [high]])
+    two = GaussianMixture(2, random_state=0, means_init=start, max_iter=500).fit(values)
+    expected = GaussianMixture(1, random_state=0).fit(values).bic(values) - two.bic(values)
+    assert measures.detect_map_switching(trials).delta_bic == pytest.approx(expected, rel=1e-9)

@@ -118,3 +118,44 @@ def test_the_general_correction_is_that_of_the_special_ones_with_gaps(name: str)
     halves = recovery.observe(rng, recovery.turnover(rng, 60), 1.0, 4).halves
     own = getattr(measures, f"{name}_noise_corrected")(halves)
     np.testing.assert_allclose(measures.correct_for_noise(getattr(measures, name), halves), own, atol=1e-10)
+
+
+def _one_pair_after_the_other(similarity, halves):
+    """Corrected similarity and ceiling by their formulas, a pair of sessions at a time."""
+    n = halves.shape[1]
+    corrected, ceiling = np.full((2, n, n), np.nan)
+    there = np.isfinite(halves).all(axis=0)
+    for i, j in itertools.product(range(n), repeat=2):
+        units, stimuli = ((there.any(axis=axis)[i] & there.any(axis=axis)[j]) for axis in (1, 2))
+        a_i, a_j, b_i, b_j = (halves[half, each][stimuli][:, units] for half in (0, 1) for each in (i, j))
+        across = np.mean([similarity(np.stack(two))[0, 1] for two in itertools.product((a_i, b_i), (a_j, b_j))])
+        own = [similarity(np.stack(two))[0, 1] for two in ((a_i, b_i), (a_j, b_j))]
+        corrected[i, j] = 1 if i == j else across / np.sqrt(own[0] * own[1])
+        ceiling[i, j] = np.sqrt(np.prod([2 * r / (1 + r) for r in own]))
+    return corrected, ceiling
+
+
+@pytest.mark.parametrize("gaps", ["none", "turnover", "a session without some", "fewer and fewer", "stimuli"])
+@pytest.mark.parametrize("name", ["representational_similarity_correlation", "linear_cka"])
+def test_corrections_and_ceilings_of_all_pairs_are_those_of_single_pairs(name: str, gaps: str) -> None:
+    rng = np.random.default_rng(8)
+    halves = recovery.observe(
+        rng, (recovery.turnover if gaps == "turnover" else recovery.still)(rng, 60), 1.0, 8
+    ).halves
+    if gaps == "a session without some":
+        halves[:, 2, :, :9] = np.nan
+    elif gaps == "fewer and fewer":
+        for session in range(halves.shape[1]):
+            halves[:, session, :, : 4 * session] = np.nan
+    elif gaps == "stimuli":
+        halves[:, 1, 5:9] = np.nan
+        halves[0, 3, 2] = np.nan
+    similarity, calls = getattr(measures, name), []
+    found = [
+        function(lambda maps: calls.append(len(maps)) or similarity(maps), halves)
+        for function in (measures.correct_for_noise, measures.noise_ceiling)
+    ]
+    for ours, expected in zip(found, _one_pair_after_the_other(similarity, halves), strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-9)
+    if gaps == "none":
+        assert calls == [12, 12]  # both halves of all six sessions at once

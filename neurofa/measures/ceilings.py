@@ -5,15 +5,16 @@ clearly above 0. What was measured on recordings of known truth is in `tests/rec
 repeats; the docstring of every corrected measure gives its range.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import Bools, Floats
 
+Ints = NDArray[np.int64]
 #: takes maps (session, stimulus, unit) and gives (session, session)
 Similarity = Callable[[Any], Floats]
 
@@ -129,7 +130,7 @@ def correct_for_noise(similarity: Similarity, halves: ArrayLike) -> Floats:
 
 
 def _each_pair(similarity: Similarity, halves: ArrayLike) -> tuple[Floats, Floats]:
-    """Corrected similarity and ceiling (session, session): one call of the similarity per pair, for its four halves."""
+    """Corrected similarity and ceiling (session, session)."""
     values = np.asarray(halves, dtype=np.float64)
     if values.ndim != 4 or len(values) != 2:
         raise ShapeError(f"halves must have the dimensions (2, session, stimulus, unit), got shape {values.shape}")
@@ -137,19 +138,38 @@ def _each_pair(similarity: Similarity, halves: ArrayLike) -> tuple[Floats, Float
     corrected, ceiling = np.full((n, n), np.nan), np.full((n, n), np.nan)
     finite: Bools = np.asarray(np.isfinite(values).all(axis=0))
     units, stimuli = np.asarray(finite.any(axis=1)), np.asarray(finite.any(axis=2))
-    for i in range(n):
-        for j in range(i, n):
-            chosen = values[:, [i, j]][:, :, stimuli[i] & stimuli[j]][:, :, :, units[i] & units[j]]
-            four = chosen.reshape(4, *chosen.shape[2:])
-            if 0 in four.shape:
-                continue
-            # rows: half a of i, half a of j, half b of i, half b of j
-            found = similarity(four)
-            first, second = found[0, 2], found[1, 3]
-            if first > 0 and second > 0:
-                across = np.mean([found[0, 1], found[2, 3], found[0, 3], found[2, 1]])
-                value = 1.0 if i == j else across / np.sqrt(first * second)
-                highest = np.sqrt(spearman_brown(first) * spearman_brown(second))
-                corrected[i, j] = corrected[j, i] = value
-                ceiling[i, j] = ceiling[j, i] = highest
+    for row, column in _compared_at_once(units, stimuli):
+        sessions = np.union1d(row, column)
+        common = values[:, sessions][:, :, stimuli[sessions].all(axis=0)][:, :, :, units[sessions].all(axis=0)]
+        if common.size:
+            found = _of_sessions(similarity, common)
+            place = np.searchsorted(sessions, row), np.searchsorted(sessions, column)
+            for matrix, of_these in zip((corrected, ceiling), found, strict=True):
+                matrix[row, column] = matrix[column, row] = of_these[place]
+    return corrected, ceiling
+
+
+def _compared_at_once(units: Bools, stimuli: Bools) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs (first sessions, later sessions) of one call: all among sessions that share the same, or a single pair."""
+    of_what: dict[bytes, list[tuple[int, int]]] = {}
+    for i in range(len(units)):
+        for j in range(i, len(units)):
+            shared = np.concatenate([units[i] & units[j], stimuli[i] & stimuli[j]])
+            of_what.setdefault(shared.tobytes(), []).append((i, j))
+    for found in of_what.values():
+        n = len({session for pair in found for session in pair})
+        for together in [found] if len(found) == n * (n + 1) // 2 else [[pair] for pair in found]:
+            row, column = np.array(together).T
+            yield row, column
+
+
+def _of_sessions(similarity: Similarity, halves: Floats) -> tuple[Floats, Floats]:
+    """Corrected similarity and ceiling of sessions that all have the same units and stimuli, in one call."""
+    n = halves.shape[1]
+    found = np.asarray(similarity(halves.reshape(2 * n, *halves.shape[2:])))
+    across = (found[:n, :n] + found[n:, n:] + found[:n, n:] + found[n:, :n]) / 4
+    reliability = np.where(np.diag(found[:n, n:]) > 0, np.diag(found[:n, n:]), np.nan)
+    whole = spearman_brown(reliability)
+    corrected, ceiling = across / np.sqrt(np.outer(reliability, reliability)), np.sqrt(np.outer(whole, whole))
+    np.fill_diagonal(corrected, np.where(np.isfinite(reliability), 1.0, np.nan))
     return corrected, ceiling

@@ -106,10 +106,9 @@ def gain_and_turn_noise_corrected(halves: ArrayLike) -> GainAndTurn:
     """
     rows = []
     for a, b in pairs_of_halves(halves):
-        own = np.einsum("jkn,jkn->j", a.x, b.x)
-        theirs = np.einsum("jkn,jkn->j", a.y, b.y)
-        across = np.einsum("jkn,jkn->j", a.x + b.x, a.y + b.y) / 4
-        rows.append([own, theirs, across])
+        own, theirs = (np.einsum("jkn,jkn->j", *two) for two in ((a.x, b.x), (a.y, b.y)))
+        crossed = [np.einsum("jkn,jkn->j", one.x, two.y) for one in (a, b) for two in (a, b)]
+        rows.append([own, theirs, np.mean(crossed, axis=0)])
     products = np.array(rows).swapaxes(0, 1)
     # a session has not changed against itself
     diagonal = np.diag_indices(products.shape[1])

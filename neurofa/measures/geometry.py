@@ -239,6 +239,10 @@ def linear_cka(maps: ArrayLike, other: ArrayLike | None = None) -> Floats:
     """
     first, second = mask_pair(maps, other)
     ours, theirs = _scaled(first), _scaled(second)
+    if all(maps.units.all() and maps.stimuli.all() for maps in (first, second)):
+        grams = [_centred_grams(each, each, maps.stimuli) for each, maps in ((ours, first), (theirs, second))]
+        one, two = (each.reshape(len(each), -1) for each in grams)
+        return _cosines(one @ two.T, np.outer(np.linalg.norm(one, axis=1), np.linalg.norm(two, axis=1)))
     rows = []
     for session, values in enumerate(ours):
         kept = first.stimuli[session] & second.stimuli
@@ -246,8 +250,13 @@ def linear_cka(maps: ArrayLike, other: ArrayLike | None = None) -> Floats:
         other_gram = _centred_grams(theirs * first.units[session], theirs, kept)
         product = (gram * other_gram).sum(axis=(1, 2))
         norms = np.linalg.norm(gram, axis=(1, 2)) * np.linalg.norm(other_gram, axis=(1, 2))
-        rows.append(np.where(norms > 0, np.minimum(product / np.where(norms > 0, norms, 1.0), 1.0), np.nan))
+        rows.append(_cosines(product, norms))
     return np.stack(rows)
+
+
+def _cosines(product: Floats, norms: Floats) -> Floats:
+    """Products divided by the products of norms, 1 at most; NaN where one of the two is 0."""
+    return np.where(norms > 0, np.minimum(product / np.where(norms > 0, norms, 1.0), 1.0), np.nan)
 
 
 def _scaled(maps: Masked) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from neurofa.errors import ShapeError
-from neurofa.measures.kernels import Floats
+from neurofa.measures.kernels import Bools, Floats
 from neurofa.measures.maps import SessionReader
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def similarity_of_trials(rates: "ArrayLike | SessionReader", duration: ArrayLike
     ----------
     Sheintuch et al. 2020, Current Biology 30, doi 10.1016/j.cub.2020.02.018 (maps told apart trial by trial).
     """
-    vectors, units, places = [], [], []
+    parts, units, places = [], [], []
     for session in range(len(rates)):  # type: ignore[arg-type]
         values = np.asarray(rates[session], dtype=np.float64)  # type: ignore[index]
         if values.ndim != 3:
@@ -132,20 +132,29 @@ def similarity_of_trials(rates: "ArrayLike | SessionReader", duration: ArrayLike
         elif duration is not None:
             there &= (np.nan_to_num(np.asarray(duration)[session]) > 0)[:, :, None]
         detected, shown = there.any(axis=(0, 1)), there.any(axis=2)
-        for repeat in np.flatnonzero(shown.mean(axis=0) >= LEAST_STIMULI):
-            count = np.maximum(there[:, repeat].sum(axis=0), 1)
-            found = np.where(there[:, repeat], values[:, repeat], 0.0)
-            vectors.append(np.where(there[:, repeat], found - found.sum(axis=0) / count, 0.0))
-            units.append(detected)
-            places.append((session, int(repeat)))
+        kept = np.flatnonzero(shown.mean(axis=0) >= LEAST_STIMULI)
+        parts.append(_centred_trials(values[:, kept], there[:, kept]))
+        units += [detected] * len(kept)
+        places += [(session, int(repeat)) for repeat in kept]
     where = np.array(places, dtype=np.int64).reshape(-1, 2)
-    if not vectors:
+    if not places:
         return TrialSimilarity(np.empty((0, 0)), where[:, 0], where[:, 1])
-    flat, seen = np.stack([one.ravel() for one in vectors]), np.stack(units).astype(np.float64)
-    power = np.stack([(one**2).sum(axis=0) for one in vectors]) @ seen.T
+    vectors, seen = np.concatenate(parts), np.stack(units).astype(np.float64)
+    flat, power = vectors.reshape(len(vectors), -1), np.einsum("tkn,tkn->tn", vectors, vectors) @ seen.T
     norm = np.sqrt(power * power.T)
     similarity = np.where(norm > 0, np.clip(flat @ flat.T / np.where(norm > 0, norm, 1.0), -1, 1), np.nan)
     return TrialSimilarity(similarity, where[:, 0], where[:, 1])
+
+
+def _centred_trials(values: Floats, there: Bools) -> Floats:
+    """Maps (trial, stimulus, unit) of (stimulus, trial, unit), minus each unit's mean over the stimuli; 0 in gaps."""
+    complete = bool(there.all())
+    found = values if complete else np.where(there, values, 0.0)
+    centred = np.ascontiguousarray(found.transpose(1, 0, 2))
+    centred -= (found.sum(axis=0) / np.maximum(there.sum(axis=0), 1))[:, None]
+    if not complete:
+        centred *= there.transpose(1, 0, 2)
+    return centred
 
 
 def detect_map_switching(trials: TrialSimilarity) -> MapSwitching:
@@ -253,7 +262,6 @@ def _two_modes(values: Floats) -> tuple[float, float, float, float]:
         return 0.0, 0.0, 1.0, float(middle)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        one = GaussianMixture(1, random_state=0).fit(given)
         start = np.array([[low.mean()], [high.mean()]])
         two = GaussianMixture(2, random_state=0, means_init=start, max_iter=500).fit(given)
     means, variances = two.means_.ravel(), two.covariances_.ravel()
@@ -261,7 +269,11 @@ def _two_modes(values: Floats) -> tuple[float, float, float, float]:
     grid = np.linspace(means.min(), means.max(), 200)
     density = np.exp(two.score_samples(grid[:, None]))
     depth = float(density.min() / min(density[0], density[-1]))
-    return separation, float(one.bic(given) - two.bic(given)), depth, float(grid[density.argmin()])
+    # of one normal distribution, whose best fit is known: its mean, and its variance with the library's small addition
+    variance = values.var() + two.reg_covar
+    deviance = len(values) * (np.log(2 * np.pi * variance) + values.var() / variance)
+    of_one = deviance + 2 * np.log(len(values))
+    return separation, float(of_one - two.bic(given)), depth, float(grid[density.argmin()])
 
 
 def _grouped(similarity: Floats, threshold: float) -> Ints:

@@ -20,6 +20,8 @@ Ints = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 NEARLY = 1e-9
 #: variances below this part of the largest are rounding
 NEGLIGIBLE = 1e-10
+#: numbers whose participation ratios are computed at once
+AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,18 @@ def participation_ratio(responses: ArrayLike) -> Floats:
     if values.ndim < 2:
         raise ShapeError(f"responses must have the dimensions (..., repeat, unit), got shape {values.shape}")
     groups = values.reshape(int(np.prod(values.shape[:-2])), 1, *values.shape[-2:])
+    # few groups at once stay in the cache of a processor
+    some = max(1, AT_ONCE // max(int(np.prod(values.shape[-2:])), 1))
+    parts = [_participation(groups[start : start + some]) for start in range(0, len(groups), some)]
+    result: Floats = np.concatenate([np.empty(0), *parts]).reshape(values.shape[:-2])
+    return result
+
+
+def _participation(groups: Floats) -> Floats:
+    """Participation ratio of every group (group, 1, repeat, unit)."""
     centred, _, _, shown = _centred_responses(groups)
     centred, shown = centred[:, 0], shown[:, 0]
-    largest = np.abs(centred).max(axis=(1, 2), keepdims=True, initial=0.0)
+    largest = _largest(centred, (1, 2))
     x = centred / np.where(largest > 0, largest, 1.0)
     products = x @ x.swapaxes(1, 2) if x.shape[1] <= x.shape[2] else x.swapaxes(1, 2) @ x
     total, squares = (
@@ -111,8 +122,7 @@ def participation_ratio(responses: ArrayLike) -> Floats:
         (products**2).sum(axis=(1, 2)),
     )
     defined = (shown.sum(axis=1) >= 2) & (squares > 0)
-    result: Floats = np.where(defined, total**2 / np.where(defined, squares, 1.0), np.nan)
-    return result.reshape(values.shape[:-2])
+    return np.asarray(np.where(defined, total**2 / np.where(defined, squares, 1.0), np.nan))
 
 
 def variational_space(responses: ArrayLike, share: float | None = None) -> VariationalSpace:

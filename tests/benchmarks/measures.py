@@ -1,8 +1,9 @@
 """
 Speed of the measures on 30 sessions x 30 stimuli x 500 units x 20 repeats, all pairs of sessions, on one thread.
 
-``python -m tests.benchmarks.measures`` shows processor seconds of every point estimate (no nulls, no bootstraps) and
-their sum, the speed of a matrix product on this core, and ratios to plain loops and to scikit-learn within this run.
+``python -m tests.benchmarks.measures`` shows processor seconds of every point estimate (no nulls, no bootstraps, which
+repeat these) and their sum, the speed of a matrix product on this core, and ratios to plain loops, to rsatoolbox and
+to scikit-learn within this run.
 """
 
 import time
@@ -37,32 +38,39 @@ def made() -> np.ndarray:
 
 def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
     """Every point estimate."""
-    maps, targets, day = responses.mean(axis=2), np.eye(STIMULI)[:, :3], np.arange(SESSIONS)
+    maps = responses.mean(axis=2)
     halves = np.stack([responses[:, :, ::2].mean(axis=2), responses[:, :, 1::2].mean(axis=2)])
     of_maps = (
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation linear_cka "
         "representational_similarity_correlation angle_unaligned_deg angle_procrustes_deg drift_magnitude "
         "angle_between_population_vectors_deg mean_squared_displacement drift_kurtosis drift_share_of_top_units "
-        "angle_between_drift_vectors_deg drift_dimensions"
+        "angle_between_drift_vectors_deg drift_dimensions gain_and_turn"
     )
     of_halves = (
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation drift_magnitude "
-        "mean_squared_displacement angle_between_drift_vectors_deg drift_dimensions"
+        "mean_squared_displacement angle_between_drift_vectors_deg drift_dimensions gain_and_turn"
     )
     of_repeats = (
         "compare_variational_spaces session_classifiers cross_day_decoding variation_within_sessions "
-        "drift_along_components "
+        "drift_along_components participation_ratio "
         "alignment_with_noise_directions alignment_with_coding_directions"
     )
     work = {name: (getattr(measures, name), maps) for name in of_maps.split()}
     corrected = [f"{name}_noise_corrected" for name in of_halves.split()]
     work |= {name: (getattr(measures, name), halves) for name in corrected}
     work |= {name: (getattr(measures, name), responses) for name in of_repeats.split()}
+    work |= {"split_half_population_vector_correlation": (measures.split_half_population_vector_correlation, halves)}
     calls: dict[str, Callable[[], object]] = {
         name: lambda function=function, values=values: function(values) for name, (function, values) in work.items()
     }
+    return calls | of_several_arguments(responses, halves) | of_results(maps, halves, responses)
+
+
+def of_several_arguments(responses: np.ndarray, halves: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Measures that take more than responses."""
+    maps, targets, day = responses.mean(axis=2), np.eye(STIMULI)[:, :3], np.arange(SESSIONS)
     rng = np.random.default_rng(1)
-    return calls | {
+    return {
         "representational_drift_index": lambda: measures.representational_drift_index(responses, rng),
         "selectivity_changes": lambda: measures.selectivity_changes(
             measures.selectivity(abs(maps), np.arange(30) < 15)
@@ -74,6 +82,33 @@ def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
         "session_decoders": lambda: measures.session_decoders(responses, targets),
         "constrained_decoders": lambda: measures.constrained_decoders(responses, targets),
         "adapting_readout": lambda: measures.adapting_readout(responses, targets, day),
+        "decode_day": lambda: measures.decode_day(halves, day),
+        "angle_procrustes_deg, units rotated": lambda: measures.angle_procrustes_deg(maps, rotated="unit"),
+    }
+
+
+def of_results(maps: np.ndarray, halves: np.ndarray, responses: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Measures of what other measures found, and corrections of a measure that they are given."""
+    similarity, day = measures.population_vector_correlation(maps), np.arange(SESSIONS)
+    importance = measures.decoder_importance(responses, np.eye(STIMULI)[:, :3])
+    curve = measures.mean_by_lag(similarity, day)
+    curves = np.stack([measures.mean_by_lag(half, day).mean for half in map(measures.linear_cka, halves)])
+    corrected = {
+        f"correct_for_noise, {name}": lambda name=name: measures.correct_for_noise(getattr(measures, name), halves)
+        for name in ("representational_similarity_correlation", "linear_cka")
+    }
+    return corrected | {
+        "noise_ceiling": lambda: measures.noise_ceiling(measures.population_vector_correlation, halves),
+        "detect_map_switching": lambda: measures.detect_map_switching(measures.similarity_of_trials(responses)),
+        "decode_order": lambda: measures.decode_order(similarity, day),
+        "mean_by_lag": lambda: measures.mean_by_lag(similarity, day),
+        "fit_exponential": lambda: measures.fit_exponential(curve.lag, curve.mean),
+        "fit_diffusion": lambda: measures.fit_diffusion(curve.lag, 1 - curve.mean),
+        "compare_decay_forms": lambda: measures.compare_decay_forms(curve.lag, curve.mean),
+        "compare_decay_forms, animals left out": lambda: measures.compare_decay_forms(
+            curve.lag, np.tile(curves, (4, 1))
+        ),
+        "always_important": lambda: measures.always_important(importance),
     }
 
 
