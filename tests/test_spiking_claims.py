@@ -54,6 +54,22 @@ def test_ported_networks_fire_at_the_rates_of_their_rate_networks(inputs, least)
     assert np.isfinite(found["unit_correlation_median"]).all()
 
 
+def test_ports_report_as_their_rate_networks_do_below_the_ceiling():
+    harder = {
+        "network": {"hidden": [30], "biases": True},
+        "rule": {"learning_rate": 0.02},
+        "stimuli": {"stimuli": 64, "orthogonal": False},
+        "schedule": {"passes": 15},
+        "spiking": {"use": "port"},
+    }
+    found = analyse(simulate(odours(**harder)), ["spiking_agreement"])["spiking_agreement"].isel(session=1)
+    spikes, rates = found["accuracy_in_spikes"], found["accuracy_of_rate_network"]
+    assert float(rates.min()) < 1
+    assert float(np.abs(spikes - rates).max()) <= 0.01
+    np.testing.assert_allclose(found["rate_spike_slope"], 1, atol=0.05)
+    assert float(np.abs(found["rate_spike_offset_hz"]).max()) < 1.5
+
+
 @pytest.mark.parametrize("error", ["graded", "spiking"])
 def test_eight_odours_are_learned_in_ten_passes(error):
     probe = simulate(odours(spiking={"error": error}))["probe"].to_dataset()
