@@ -12,10 +12,12 @@ import xarray as xr
 from neurofa import comparison, references
 from neurofa.analysis import analyse, write_results
 from neurofa.comparison import count_inside, curve_scorecard, published_scorecard, verdict
+from neurofa.comparison.published import asked_for
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
 from neurofa.recording import build_recording, load_recording, write_recording
 from neurofa.report import brief, warning
 from neurofa.report.findings import findings
+from neurofa.report.tables import cards
 from tests.synthetic import make_recording
 
 NAN = float("nan")
@@ -202,6 +204,7 @@ def statistic(**changes):
     row.loc[:, ["definition", "lag_days", "value", "lower", "upper"]] = [
         ["unsmoothed_maps_cells_in_both", 2.0, 0.55, 0.50, 0.62]
     ]
+    row["condition"] = "linear track"
     for column, value in changes.items():
         row[column] = value
     return row
@@ -230,7 +233,9 @@ def test_published_statistics_of_equal_definition_area_and_lag_get_a_verdict():
         ({}, {"area": "", "species": "mouse"}, "the protocol does not say which area it stands for"),
         ({"area": "V1"}, {"area": "CA1", "species": "mouse"}, "area differs: V1"),
         ({"species": "rat"}, {"area": "CA1", "species": "mouse"}, "species differs: rat"),
-        ({"definition": "rechavi_maps"}, {"area": "CA1", "species": "mouse"}, "novel on day 1"),
+        ({"definition": "rechavi_maps"}, {"area": "CA1", "species": "mouse"}, "choice of cells"),
+        ({"condition": "novel environment on day 1, sedentary mice"}, {"area": "CA1", "species": "mouse"},
+         "here none are novel"),
         ({"measure": "fingerprint_auc"}, {"area": "CA1", "species": "mouse"}, "no measure of this package computes it"),
         ({"measure": "recurrence_of_place_cells"},
          {"area": "CA1", "species": "mouse"}, "see recurrence_of_tuned_units"),
@@ -255,6 +260,72 @@ def test_nothing_of_the_shipped_table_is_bent_to_fit_a_linear_track():
     assert set(card["verdict"]) == {"not comparable"}
     assert (card["reason"] != "").all()
     assert count_inside(card).empty
+
+
+def rows_of(prefix):
+    table = references.load_references()
+    return table[table["id"].str.startswith(prefix)]
+
+
+def test_selectivity_is_held_against_what_was_digitised_by_the_number_of_sessions_apart():
+    measured = measured_from({"selectivity_lost": {4.0: 0.30, 8.0: 0.60}}, days=(0.0, 4.0, 8.0))
+    card = published_scorecard(measured, rows_of("DRI17-F3F-LOS"), area="PPC", species="mouse")
+    assert card["lag_days"].tolist() == [4.0 * apart for apart in range(1, 11)]
+    assert card["verdict"].tolist() == ["inside", "above"] + ["not comparable"] * 8
+    assert card["simulated"].tolist()[:2] == pytest.approx([0.30, 0.60])
+    assert "here 4 days each" in card["reason"].iloc[0] and "lag not covered" in card["reason"].iloc[2]
+    # one table in the report, not one per statistic
+    (shown,) = cards(card, {})
+    assert shown["reference"] == "Driscoll et al. 2017, Cell: virtual T-maze, 150 cells of one figure"
+    assert [row["lag"] for row in shown["rows"]] == ["4", "8"]
+    kurtosis = published_scorecard(measured, rows_of("DRI17-F3F-KURT"), area="PPC", species="mouse")
+    assert "no interval" in kurtosis["reason"].iloc[0]
+
+
+def test_time_constants_of_a_novel_environment_are_those_of_novel_animals_alone():
+    parts = [measured_from({PV: {2.0: 0.6}}, group=group) for group in ("novel", "familiar")]
+    measured = xr.concat(parts, dim="animal", data_vars="minimal", coords="minimal")
+    curves = ["population_vector_correlation", "tuning_curve_correlation"]
+    values = np.repeat([[16.0, 60.0], [20.0, 20.0]], 3, axis=0)
+    dims = ("variable", "animal", "layer", "condition")
+    measured["decay_time_constant_days"] = (dims, values[None, :, None])
+    measured = measured.assign_coords(condition=curves)
+    rows = (
+        rows_of("REC22-TAU-").set_index("id", drop=False).loc[["REC22-TAU-PV-S", "REC22-TAU-TC-S", "REC22-TAU-dec-S"]]
+    )
+    card = published_scorecard(measured, rows, area="CA1", species="mouse", novel=["novel"])
+    assert card["group"].tolist() == ["novel", "novel", "all groups"]
+    assert card["verdict"].tolist() == ["inside", "above", "not comparable"]
+    assert card["simulated"].tolist()[:2] == [16.0, 60.0] and card["n_animals"].tolist()[:2] == [3, 3]
+    assert "no lag" not in " ".join(card["reason"])
+    (shown,) = cards(card, {})
+    assert [row["measure"] for row in shown["rows"]] == [
+        "decay time constant days, population vector correlation",
+        "decay time constant days, tuning curve correlation",
+    ]
+    familiar = published_scorecard(measured, rows, area="CA1", species="mouse")
+    assert set(familiar["verdict"]) == {"not comparable"}
+    assert familiar["reason"].str.contains("here none are novel").all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "ids"),
+    [
+        ({"area": "V1", "species": "mouse"}, {"here", "layer"}),
+        ({"area": "V1 layer 4", "species": "mouse"}, {"layer"}),
+        ({"area": "V1", "species": "human", "sources": ["10.1/OTHER"]}, {"other"}),
+        ({"area": "V1"}, set()),
+    ],
+)
+def test_only_rows_of_the_area_and_species_or_of_a_source_are_asked_for(settings, ids):
+    rows = [("here", "V1", "mouse", "10.1/a"), ("layer", "V1 layer 4", "mouse", "10.1/a")]
+    rows += [
+        ("rat", "V1", "rat", "10.1/a"),
+        ("three", "V1/V2/V3", "mouse", "10.1/a"),
+        ("other", "A1", "rat", "10.1/other"),
+    ]
+    table = pd.DataFrame(rows, columns=["id", "area", "species", "doi"])
+    assert set(table["id"][asked_for(table, settings)]) == ids
 
 
 # runs
@@ -336,7 +407,42 @@ def test_a_run_is_held_against_the_tables_of_its_protocol(run):
     assert counts.to_dict("records") == card.attrs["counts"]
     assert "do not tell the mechanisms apart" in card.attrs["interpretation"]
     assert "fitted, not predicted" in card.attrs["interpretation"]
-    assert "do not tell the mechanisms apart" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "do not tell the mechanisms apart" in page
+    # of 198 statistics those of CA1 of the mouse alone; all others are one sentence
+    table = references.load_references()
+    here = table[(table["area"] == "CA1") & (table["species"] == "mouse")]
+    told = set(card.loc[card["reference_kind"] == "published statistic", "reference"].str.partition(" ")[0])
+    assert told == set(here["id"])
+    assert f"{len(table) - len(here)} further rows of these tables are of other areas or species." in page
+    assert comparison.further_rows(run) in page
+
+
+def test_statistics_that_are_no_longer_asked_for_leave_the_scorecard(run, undrawn):
+    _, measured = shipped_curves_as_measured()
+    comparison.write_scorecard(run, published_scorecard(measured, references.load_references()))
+    comparison.compare(run)
+    kinds = comparison.read_scorecard(run)["reference_kind"]
+    assert 0 < (kinds == "published statistic").sum() < 198
+
+
+def test_where_a_protocol_does_not_say_what_it_stands_for_the_rows_are_counted_for_that_reason(run, undrawn):
+    text = (
+        PROTOCOL.replace('area = "CA1"\n', "")
+        .replace('"ca1_linear_track_curves", ', "")
+        .partition("[references.tol")[0]
+    )
+    (run / "protocol.toml").write_text(text)
+    comparison.compare(run)
+    assert comparison.further_rows(run) == "" and comparison.why_not_compared(run) == (
+        "Nothing is compared with recordings: all 198 rows of drift_statistics are left out, for the protocol does not "
+        "set references.area and references.species."
+    )
+    (run / "protocol.toml").write_text(text + 'area = "CA1"\n')
+    comparison.write_scorecard(run, curve_scorecard(measured_from({PV: {2.0: 0.6}}), curve([0.5], [2.0], [0.1], [3])))
+    assert comparison.further_rows(run) == (
+        "198 further rows of these tables are left out, for the protocol does not set references.species."
+    )
 
 
 def test_the_summary_of_a_run_gives_the_same_scorecard_as_measuring_again(run):

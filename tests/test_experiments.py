@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from neurofa.checking import is_on
+from neurofa.comparison.published import facts_of
 from neurofa.job import compare_run, run
-from neurofa.protocol import Protocol, load_protocol, merge, protocol_from
+from neurofa.protocol import Protocol, list_protocols, load_protocol, merge, protocol_from
 from neurofa.simulation import occasions, simulate
 from tests.short_protocol import write_short
 
@@ -120,3 +121,10 @@ def test_the_scorecard_of_a_run_has_the_measures_of_all_its_analyses(tmp_path: P
     assert np.isfinite(ratio["simulated"]).all() and set(ratio["verdict"]) <= {"inside", "below", "above"}
     again = pd.read_csv(compare_run(folder).folder / "scorecard.csv")
     pd.testing.assert_frame_equal(again, card)
+
+
+def test_protocols_with_tables_of_statistics_say_which_area_and_species_they_stand_for() -> None:
+    for name in list_protocols():
+        settings = load_protocol(name).as_dict()["references"]
+        if any(table.endswith("_statistics") for table in settings["tables"]):
+            assert all(facts_of(settings).values()), name

@@ -146,7 +146,7 @@ def test_the_shipped_protocol_runs_with_one_command(tmp_path: Path) -> None:
     table = pd.read_csv(run.folder / "figures" / "mechanism_scorecard.csv")
     assert list(dict.fromkeys(table["mechanism"])) == list(protocol.groups)
     assert table["distance"].notna().groupby(table["mechanism"]).sum().eq(1 + 7 * 2).all()
-    assert "Explained by no mechanism:" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert (run.folder / "report.html").read_text(encoding="utf-8").count("Explained by no mechanism:") == 2
 
 
 def test_a_protocol_without_recorded_curves_is_refused() -> None:
@@ -199,6 +199,15 @@ def test_the_report_says_of_every_group_what_it_explains(measured: xr.Dataset) -
     said = dict(findings(table, pd.DataFrame(), {}))["noisy"]
     assert "Meets three quarters or more of the recorded points of ensemble rate correlation." in said[-1]
     assert "Fewer of split half population vector correlation (50%), population vector correlation (50%)" in said[-1]
+    # what no mechanism explains comes before the groups; "still" is the null
+    only = table.copy()
+    explained = (only["group"] == "still") & (only["condition"] == "tuning_curve_correlation")
+    only.loc[explained, "value"] = 1.0
+    (whole, sentences), *_ = findings(only, pd.DataFrame(), {}, nulls=["still"])
+    assert whole == "All mechanisms"
+    assert sentences[0].startswith("Explained by no mechanism: ") and sentences[1].startswith("Explained by no null: ")
+    assert "tuning curve correlation" in sentences[0] and "tuning curve correlation" not in sentences[1]
+    assert "ensemble rate correlation" not in sentences[0] + sentences[1]
     lost = pd.DataFrame({"measure": ["performance"] * 2, "group": "noisy", "animal": ["a", "b"], "value": [0.9, 0.7]})
     said = dict(findings(pd.concat([table, lost]), pd.DataFrame(), {}))["noisy"]
     assert said[-1].startswith(

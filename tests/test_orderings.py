@@ -60,7 +60,12 @@ def table(first, last, n=6, noise=0.01, condition="cascade, plasticity off", gro
 
 @pytest.mark.parametrize(
     ("first", "last", "sign", "verdict"),
-    [(0.1, 0.4, 1, "inside"), (0.4, 0.1, 1, "below"), (0.4, 0.1, -1, "inside"), (0.1, 0.4, -1, "above")],
+    [
+        (0.1, 0.4, 1, "as published"),
+        (0.4, 0.1, 1, "opposite"),
+        (0.4, 0.1, -1, "as published"),
+        (0.1, 0.4, -1, "opposite"),
+    ],
 )
 def test_an_ordering_holds_where_the_interval_of_the_difference_lies_on_its_side(first, last, sign, verdict):
     card = ordering_scorecard(table(first, last), orderings(sign=float(sign)))
@@ -72,8 +77,7 @@ def test_an_ordering_holds_where_the_interval_of_the_difference_lies_on_its_side
 
 def test_an_ordering_is_undecided_where_the_interval_includes_nothing_between_animals():
     card = ordering_scorecard(table(0.2, 0.2, noise=0.5), orderings())
-    assert card["verdict"].tolist() == ["not comparable"]
-    assert card["reason"].iloc[0].startswith("undecided")
+    assert card["verdict"].tolist() == ["undecided"]
     assert set(card["verdict"]) <= set(VERDICTS)
 
 
@@ -81,9 +85,9 @@ def test_states_of_plasticity_and_groups_are_judged_apart_and_differences_agains
     both = pd.concat([table(0.1, 0.4), table(0.4, 0.1, condition="cascade, plasticity on"), table(1, 2, group="bp")])
     card = ordering_scorecard(both, orderings())
     assert card[["group", "definition", "verdict"]].to_numpy().tolist() == [
-        ["fa", "plasticity off", "inside"],
-        ["fa", "plasticity on", "below"],
-        ["bp", "plasticity off", "inside"],
+        ["fa", "plasticity off", "as published"],
+        ["fa", "plasticity on", "opposite"],
+        ["bp", "plasticity off", "as published"],
     ]
     alone = ordering_scorecard(both, orderings(against_layer=""))
     assert alone["simulated"].round(1).tolist() == [0.4, 0.1, 2.0]
@@ -96,10 +100,10 @@ def test_states_of_plasticity_and_groups_are_judged_apart_and_differences_agains
 def test_conditions_of_other_measures_add_no_state_of_plasticity():
     other = table(0.3, 0.3, condition="cascade").assign(measure="another")
     card = ordering_scorecard(pd.concat([table(0.1, 0.4), other]), orderings())
-    assert card[["definition", "verdict"]].to_numpy().tolist() == [["plasticity off", "inside"]]
+    assert card[["definition", "verdict"]].to_numpy().tolist() == [["plasticity off", "as published"]]
     # but where nothing says, it is judged all the same, and another measure may be what it is held against
     silent = ordering_scorecard(table(0.1, 0.4, condition="cascade"), orderings())
-    assert silent[["definition", "verdict"]].to_numpy().tolist() == [["", "inside"]]
+    assert silent[["definition", "verdict"]].to_numpy().tolist() == [["", "as published"]]
     against = ordering_scorecard(
         pd.concat([table(0.1, 0.4), table(0.3, 0.3).assign(measure="another")]),
         orderings(against_layer="", against_measure="another"),
@@ -110,7 +114,7 @@ def test_conditions_of_other_measures_add_no_state_of_plasticity():
 def test_measures_of_sessions_are_judged_in_the_first_and_last_session():
     sessions = table(0.1, 0.4).rename(columns={"step": "session_a"}).assign(step=np.nan)
     card = ordering_scorecard(sessions, orderings())
-    assert card["verdict"].tolist() == ["inside"] and card["simulated"].iloc[0] == pytest.approx(0.3, abs=0.02)
+    assert card["verdict"].tolist() == ["as published"] and card["simulated"].iloc[0] == pytest.approx(0.3, abs=0.02)
     grown = ordering_scorecard(sessions, orderings(step="last", against_layer="", against_step="first"))
     assert grown["simulated"].iloc[0] == pytest.approx(0.8, abs=0.02)
 
@@ -172,10 +176,10 @@ def test_groups_that_differ_in_the_setting_alone_are_held_against_each_other_in_
         assert row["simulated"] == pytest.approx(1.025) and row["n_animals"] == 4
     expected = stats.ttest_1samp([1.0, 1.2, 0.8, 1.1], 0).confidence_interval(0.95)
     assert (paired["ci_low"], paired["ci_high"]) == pytest.approx(tuple(expected))
-    assert paired["verdict"] == "inside" and paired["definition"] == "plasticity off, paired animals"
+    assert paired["verdict"] == "as published" and paired["definition"] == "plasticity off, paired animals"
     welch = stats.ttest_ind(animals + [1.0, 1.2, 0.8, 1.1], animals, equal_var=False).confidence_interval(0.95)
     assert (independent["ci_low"], independent["ci_high"]) == pytest.approx(tuple(welch))
-    assert independent["verdict"] == "not comparable" and independent["reason"].startswith("undecided")
+    assert independent["verdict"] == "undecided"
     assert independent["definition"] == "plasticity off, independent"
 
 
@@ -190,9 +194,9 @@ def test_pairs_are_animals_of_equal_number_whatever_their_order_or_gaps():
 def test_groups_without_a_difference_are_undecided_and_the_wrong_side_is_told():
     generator = np.random.default_rng(0)
     same, other = generator.normal(0, 1, (2, 30))
-    assert held({"a": same, "b": other}).loc["a minus b", "reason"].startswith("undecided")
-    assert held({"a": same, "b": same + 1 + 0.1 * other}).loc["a minus b", "verdict"] == "below"
-    assert held({"a": same, "b": same + 1 + 0.1 * other}, sign=-1.0).loc["a minus b", "verdict"] == "inside"
+    assert held({"a": same, "b": other}).loc["a minus b", "verdict"] == "undecided"
+    assert held({"a": same, "b": same + 1 + 0.1 * other}).loc["a minus b", "verdict"] == "opposite"
+    assert held({"a": same, "b": same + 1 + 0.1 * other}, sign=-1.0).loc["a minus b", "verdict"] == "as published"
 
 
 def test_without_two_such_groups_the_row_says_so():
@@ -219,6 +223,11 @@ def test_undecided_orderings_stand_in_the_report_with_their_numbers():
     assert not folded(both, {}) and not cards(both, {})
 
 
+def test_an_ordering_that_cannot_be_compared_has_a_dash_for_its_value():
+    missing = ordering_scorecard(table(0.1, 0.2), orderings(measure="other"))
+    assert [entry["published"] for entry in folded(missing, {})] == ["–"]
+
+
 def test_shipped_orderings_between_groups_find_their_groups_and_old_tables_still_load(tmp_path):
     shipped = references.load_orderings()
     between = shipped[shipped["setting"] != ""]
@@ -238,10 +247,17 @@ def test_a_run_that_is_compared_with_nothing_says_why(tmp_path):
     assert why_not_compared(tmp_path).startswith(
         "Nothing is compared with recordings: what is fed back to single units"
     )
-    for tables, words in (((), "names no tables"), (("drift_statistics",), "measures what is in drift_statistics")):
-        folder = tmp_path / f"with_{len(tables)}"
+    stated = {"tables": ("drift_statistics",), "area": "CA1", "species": "mouse"}
+    for number, (settings, words) in enumerate(
+        (
+            ({"tables": ()}, "names no tables"),
+            (stated, "measures what is in drift_statistics"),
+            (stated | {"species": "cat"}, "all 198 rows of drift_statistics are of other areas or species"),
+        )
+    ):
+        folder = tmp_path / f"with_{number}"
         folder.mkdir()
-        store_protocol(protocol_from({"references": {"tables": tables}}), folder)
+        store_protocol(protocol_from({"references": settings}), folder)
         assert words in why_not_compared(folder)
     assert why_not_compared(tmp_path / "with_none") == ""
 

@@ -147,7 +147,7 @@ def test_verdicts_are_written_in_words_and_what_cannot_be_compared_is_folded(pag
     text = page.text
     assert "inside" in text and "above" in text
     folded = text[text.index("Not comparable: 198") :]
-    assert "novel on day 1" in folded and "area differs: PPC" in folded
+    assert "in environments that were novel" in folded and "area differs: PPC" in folded
     assert page.tags.count("details") == 4
     # 198 published statistics, and 50 points of two groups
     assert "198 of the 298 rows of the scorecard are not comparable" in text

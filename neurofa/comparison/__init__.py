@@ -1,7 +1,7 @@
 """A run held against recorded animals, published statistics or another run."""
 
 from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
-from neurofa.comparison.files import read_scorecard, reference_settings, why_not_compared, write_scorecard
+from neurofa.comparison.files import further_rows, read_scorecard, reference_settings, why_not_compared, write_scorecard
 from neurofa.comparison.orderings import ordering_scorecard, orderings_of_run
 from neurofa.comparison.published import published_scorecard
 from neurofa.comparison.runs import (
@@ -39,6 +39,7 @@ __all__ = [
     "curve_scorecard",
     "curves_by_lag",
     "curves_of_recording",
+    "further_rows",
     "joined",
     "one_animal",
     "ordering_scorecard",

@@ -40,8 +40,24 @@ MEASURED_DEFINITIONS = {
     "fraction_always_in_top_50_percent": "importance_for_a_ridge_decoder",
 }
 
+#: measure and definition of published statistics that are measured here in the same way, though the recordings were not
+#: analysed by this package: to the condition under which `neurofa.analysis` measures them, "" for none. Shares of units
+#: beyond one threshold of selectivity; time constants, which any factor common to all lags leaves alone
+SAME_DEFINITIONS = {
+    **{
+        (f"selectivity_{name}", "digitised_selectivity"): ""
+        for name in ("consistent", "lost", "switched", "gained", "correlation")
+    },
+    **{
+        ("decay_time_constant_days", f"rechavi_decay_of_{curve}"): curve
+        for curve in ("population_vector_correlation", "tuning_curve_correlation", "ensemble_rate_correlation")
+    },
+}
+
 #: published statistic to the measure of this package that comes nearest, by another definition
 NEAREST_MEASURES = {
+    "odour_classifier_accuracy": "cross_day_decoding_accuracy",
+    "recurrence_of_responsive_units": "recurrence_of_tuned_units",
     "recurrence_of_place_cells": "recurrence_of_tuned_units",
     "overlap_of_place_cells": "recurrence_of_tuned_units",
 }

@@ -2,18 +2,22 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from neurofa.comparison.published import asked_for, facts_of
 from neurofa.comparison.verdicts import COLUMNS, TEXT, count_inside
 from neurofa.errors import RunFolderError
-from neurofa.references import beside
+from neurofa.references import beside, kind_of, load_references
 from neurofa.run_folder import PROTOCOL_FILE
 
 SCORECARD_FILE = "scorecard.csv"
 COUNTS_FILE = "counts.csv"
+#: kinds of references that are compared all at once
+FROM_TABLES = ("published statistic", "ordering")
 
 
 def write_scorecard(folder: Path, rows: pd.DataFrame) -> None:
@@ -25,7 +29,8 @@ def write_scorecard(folder: Path, rows: pd.DataFrame) -> None:
     folder : pathlib.Path
         Where ``scorecard.csv`` and ``counts.csv`` are; made if it is not there.
     rows : pandas.DataFrame
-        Columns `neurofa.scorecard.COLUMNS`; they take the place of rows with the same reference.
+        Columns `neurofa.comparison.COLUMNS`; they take the place of rows with the same reference, and published
+        statistics and orderings that of all there were, for they are of the protocol's tables as a whole.
 
     Raises
     ------
@@ -37,7 +42,8 @@ def write_scorecard(folder: Path, rows: pd.DataFrame) -> None:
         whole = rows
         if (folder / SCORECARD_FILE).is_file():
             kept = read_scorecard(folder)
-            kept = kept[~kept["reference"].isin(set(rows["reference"]))]
+            again = kept["reference_kind"].isin(FROM_TABLES) & kept["reference_kind"].isin(set(rows["reference_kind"]))
+            kept = kept[~(kept["reference"].isin(set(rows["reference"])) | again)]
             whole = pd.concat([kept, rows], ignore_index=True) if len(kept) else rows
         for name, table in ((SCORECARD_FILE, whole), (COUNTS_FILE, count_inside(whole))):
             aside = folder / f".{name}.part"
@@ -61,7 +67,7 @@ def read_scorecard(folder: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `neurofa.scorecard.COLUMNS`; empty where the run was not compared yet.
+        Columns `neurofa.comparison.COLUMNS`; empty where the run was not compared yet.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def read_scorecard(folder: Path) -> pd.DataFrame:
 
 def reference_settings(folder: Path) -> dict[str, Any]:
     """
-    Read the table ``[references]`` of a run's protocol.
+    Read the table ``[references]`` of a run's protocol, and what else decides on what the run is held against.
 
     Parameters
     ----------
@@ -89,7 +95,8 @@ def reference_settings(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Empty where the run has no protocol (recorded runs) or the protocol names no references.
+        Empty where the run has no protocol (recorded runs). Besides the keys of the table: ``sources`` (the protocol's
+        DOIs) and ``novel`` (groups whose animals met nothing before they were recorded).
 
     Raises
     ------
@@ -100,12 +107,57 @@ def reference_settings(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        settings = dict(tomllib.loads(file.read_text(encoding="utf-8")).get("references", {}))
+        protocol = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunFolderError(
             f"{file} cannot be read as TOML ({error}); the run's protocol was changed by hand?"
         ) from error
-    return settings | {"tables": [beside(str(table), folder) for table in settings.get("tables", ())]}
+    settings = dict(protocol.get("references", {}))
+    tables = [beside(str(table), folder) for table in settings.get("tables", ())]
+    return settings | {"tables": tables, "sources": protocol.get("sources", []), "novel": _novel_groups(protocol)}
+
+
+def _novel_groups(protocol: Mapping[str, Any]) -> list[str]:
+    """Groups whose animals met nothing before day 0."""
+    novel = []
+    for name, group in protocol.get("groups", {}).items():
+        schedule = protocol.get("schedule", {}) | group.get("schedule", {})
+        if not (schedule.get("pretraining_passes", 0) or schedule.get("burn_in_sessions", 0)):
+            novel.append(str(name))
+    return novel
+
+
+def further_rows(folder: Path) -> str:
+    """
+    Say how many rows of the protocol's tables are not in the scorecard, for they are about something else.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there are none, or the run was not compared with tables.
+
+    Raises
+    ------
+    RunFolderError
+        Where the protocol cannot be read.
+    """
+    n, _, why = _left_out(reference_settings(folder))
+    many = f"{n} further rows of these tables are" if n > 1 else "1 further row of these tables is"
+    return f"{many} {why}." if n and len(read_scorecard(folder)) else ""
+
+
+def _left_out(settings: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Rows of published statistics about something else, all rows of these tables, and why they are left out."""
+    tables = [load_references(table) for table in settings.get("tables", ()) if kind_of(table) == "statistics"]
+    n = sum(len(table) - int(asked_for(table, settings).sum()) for table in tables)
+    missing = " and ".join(f"references.{name}" for name, value in facts_of(settings).items() if not value)
+    why = f"left out, for the protocol does not set {missing}" if missing else "of other areas or species"
+    return n, sum(map(len, tables)), why
 
 
 def why_not_compared(folder: Path) -> str:
@@ -131,6 +183,9 @@ def why_not_compared(folder: Path) -> str:
         return ""
     settings = reference_settings(folder)
     tables = [str(table) for table in settings.get("tables", ())]
+    n, n_rows, told = _left_out(settings)
+    if n and n == n_rows and all(kind_of(table) == "statistics" for table in tables):
+        return f"Nothing is compared with recordings: all {n} rows of {', '.join(tables)} are {told}."
     if tables:
         return f"Nothing is compared with recordings: no analysis of this run measures what is in {', '.join(tables)}."
     why = str(settings.get("why_none", "")) or "the protocol names no tables under [references]"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurofa import measures, references
 from neurofa.analysis import MEASURES_FILE
-from neurofa.comparison.verdicts import ALL_GROUPS, as_scorecard, blank_row, joined
+from neurofa.comparison.verdicts import ALL_GROUPS, ORDERING_VERDICTS, as_scorecard, blank_row, joined
 from neurofa.run_folder import read_protocol
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: columns of measures.csv that say where a value stands
 PLACES = ("measure", "variable", "condition", "layer", "step")
-#: how the reason of a row begins where the interval includes 0
-UNDECIDED = "undecided: the interval includes 0; "
+#: verdicts on an ordering: the interval excludes 0 on the published side, on the other, or includes 0
+AS_PUBLISHED, OPPOSITE, UNDECIDED = ORDERING_VERDICTS
 #: between the statement and what was published
 PUBLISHED = "; published: "
 #: reference kind of these rows
@@ -48,8 +48,8 @@ def ordering_scorecard(
         Columns `neurofa.comparison.COLUMNS`: simulated is the mean of the difference that the ordering is about, with
         its 95 % interval; within a group over animals (Student t), between groups over pairs of animals of equal number
         where one group is the ``control_of`` the other (Student t), else of independent animals (Welch). The verdict is
-        inside where the interval excludes 0 on the published side, above or below where it does so on the other, and
-        not comparable, with the reason undecided, where it includes 0. States of plasticity are judged apart.
+        as published where the interval excludes 0 on the published side, opposite where it does so on the other, and
+        undecided where it includes 0. States of plasticity are judged apart.
     """
     text = table.assign(**table[["variable", "condition", "layer", "group"]].astype(object).fillna("").astype(str))
     if "session_a" in text:
@@ -224,7 +224,6 @@ def _judged(
     mean, low, high = float(over.mean), float(over.low), float(over.high)
     row |= {"simulated": mean, "ci_low": low, "ci_high": high, "n_animals": float(n)}
     if low <= 0 <= high:
-        return row | {"reason": f"{UNDECIDED}{told}"}
-    positive = int(entry["sign"]) > 0
-    right = low > 0 if positive else high < 0
-    return row | {"verdict": "inside" if right else ("below" if positive else "above"), "reason": told}
+        return row | {"verdict": UNDECIDED, "reason": told}
+    right = low > 0 if int(entry["sign"]) > 0 else high < 0
+    return row | {"verdict": AS_PUBLISHED if right else OPPOSITE, "reason": told}

@@ -1,6 +1,7 @@
 """Published statistics held against a run: only where area, species, definition and lag are the same."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,68 @@ import pandas as pd
 import xarray as xr
 
 from neurofa import references
-from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NEAREST_MEASURES, NOT_BY_NUMBER
+from neurofa.comparison.definitions import MEASURED_DEFINITIONS, NEAREST_MEASURES, NOT_BY_NUMBER, SAME_DEFINITIONS
 from neurofa.comparison.verdicts import ALL_GROUPS, as_scorecard, blank_row, curves_by_lag, judged
+
+#: how the conditions of statistics begin that were recorded while animals learned an environment
+NOVEL = "novel environment"
+#: between the interval of a published statistic and how it was recorded
+RECORDED_WITH = "; recorded with: "
+_SESSIONS_APART = re.compile(r",? ?\b(\d+) sessions? apart")
+
+
+def facts_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Area and species that a protocol stands for.
+
+    Parameters
+    ----------
+    settings : mapping
+        As from `neurofa.comparison.reference_settings`.
+
+    Returns
+    -------
+    dict of str to str
+        ``area`` and ``species``: as the protocol says, or else its tables of curves, where they agree; or else empty.
+    """
+    tables = [str(table) for table in settings.get("tables", ())]
+    curves = [references.load_curves(table) for table in tables if references.kind_of(table) == "curves"]
+    facts = {}
+    for name in ("area", "species"):
+        said = {str(value) for table in curves for value in table[name]}
+        facts[name] = str(settings.get(name, "")) or (said.pop() if len(said) == 1 else "")
+    return facts
+
+
+def asked_for(table: pd.DataFrame, settings: Mapping[str, Any]) -> "pd.Series[bool]":
+    """
+    Tell which published statistics are about what a protocol stands for.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `neurofa.references.load_references`.
+    settings : mapping
+        As from `neurofa.comparison.reference_settings`.
+
+    Returns
+    -------
+    pandas.Series of bool
+        Whether a row is of the protocol's area (or a part of it) and species, or of one of its sources.
+    """
+    facts, sources = facts_of(settings), {str(doi).lower() for doi in settings.get("sources", ())}
+    named = zip(table["area"], table["species"], table["doi"], strict=True)
+    asked = [
+        str(doi).lower() in sources
+        or all(stated and _is_in(str(value), stated) for value, stated in zip(own, facts.values(), strict=True))
+        for *own, doi in named
+    ]
+    return pd.Series(asked, index=table.index, dtype=bool)
+
+
+def _is_in(theirs: str, stated: str) -> bool:
+    """Whether an area or species is the stated one or a part of it: "V1 layer 4" is in "V1"."""
+    return re.match(rf"{re.escape(stated)}(?![\w/,])", theirs) is not None
 
 
 def published_scorecard(
@@ -18,6 +79,7 @@ def published_scorecard(
     *,
     area: str = "",
     species: str = "",
+    novel: Collection[str] = (),
     variable: str = "rate",
 ) -> pd.DataFrame:
     """
@@ -31,6 +93,9 @@ def published_scorecard(
         As from `neurofa.references.load_references`.
     area, species : str
         What the run stands for, for example ``"CA1"`` and ``"mouse"``; empty where the protocol does not say.
+    novel : collection of str
+        Groups whose animals met nothing before they were recorded: they alone are held against statistics of novel
+        environments.
     variable : str
         Which rates of the run are compared.
 
@@ -41,26 +106,56 @@ def published_scorecard(
         stated), a spread or range stays what it is: where single animals lie. What cannot be compared has one row for
         all groups, with every reason.
     """
-    means = curves_by_lag(measured, variable)
-    groups = list(dict.fromkeys(means["group"]))
+    of_conditions = {
+        condition: curves_by_lag(measured, variable, condition) for condition in {"", *SAME_DEFINITIONS.values()}
+    }
     descriptions = references.load_definitions()
     rows: list[dict[str, Any]] = []
     for entry in table.itertuples():
-        reference = f"{entry.id} ({entry.citation})"
+        definition = str(entry.definition)
+        means = of_conditions[SAME_DEFINITIONS.get((str(entry.measure), definition), "")]
+        mine = means[means["measure"] == entry.measure]
+        lag, apart = _lag(entry, mine)
         base = blank_row(
-            reference, entry.doi, "published statistic", entry.definition, entry.measure, entry.lag_days, entry.value
+            f"{entry.id} ({entry.citation})",
+            *(entry.doi, "published statistic", entry.definition, entry.measure, lag, entry.value),
         )
         lower, upper, how = _interval(entry)
         base |= {"lower": lower, "upper": upper, "interval_kind": entry.interval_kind}
         base["published_n"] = _published_n(entry.n_animals)
-        mine = means[means["measure"] == entry.measure]
+        groups = [group for group in dict.fromkeys(means["group"]) if _is_alike(entry, str(group), novel)]
         reasons = _not_comparable_published(entry, mine, area, species, descriptions)
+        if _is_novel(entry) and not groups:
+            reasons.append("recorded in environments that were novel, while the animals learned; here none are novel")
+        if np.isnan(lag) and mine["lag_days"].notna().any():
+            reasons.append("no lag in days")
         if reasons:
             rows.append(base | {"group": ALL_GROUPS, "verdict": "not comparable", "reason": "; ".join(reasons)})
         else:
-            kind = f"interval: {how}; recorded with: {entry.condition}"
+            same = "" if definition == MEASURED_DEFINITIONS[str(entry.measure)] else descriptions[definition]
+            kind = "; ".join(text for text in (f"interval: {how}", same, apart) if text)
+            kind += RECORDED_WITH + _SESSIONS_APART.sub("", str(entry.condition))
             rows += [judged(base | {"group": group, "reason": kind}, means) for group in groups]
     return as_scorecard(rows)
+
+
+def _is_novel(entry: Any) -> bool:
+    """Whether a statistic is of animals that learned a novel environment meanwhile."""
+    return str(entry.condition).startswith(NOVEL)
+
+
+def _is_alike(entry: Any, group: str, novel: Collection[str]) -> bool:
+    """Whether a group (of a layer) can be held against a statistic: only novel ones against novel environments."""
+    return not _is_novel(entry) or re.sub(r" \([^()]*\)$", "", group) in novel
+
+
+def _lag(entry: Any, mine: pd.DataFrame) -> tuple[float, str]:
+    """Lag in days; where sessions apart were counted, so many of the run's shortest lags, and a word on it."""
+    apart = _SESSIONS_APART.search(str(entry.condition))
+    shortest = float(mine["lag_days"].min()) if len(mine) else float("nan")
+    if not (np.isnan(entry.lag_days) and apart and np.isfinite(shortest)):
+        return float(entry.lag_days), ""
+    return int(apart[1]) * shortest, f"placed by the number of sessions apart, here {shortest:g} days each"
 
 
 def _interval(entry: Any) -> tuple[float, float, str]:
@@ -92,7 +187,7 @@ def _not_comparable_published(
     for name, stated, theirs in (("area", area, entry.area), ("species", species, entry.species)):
         if not stated:
             reasons.append(f"the protocol does not say which {name} it stands for")
-        elif stated != theirs:
+        elif not _is_in(str(theirs), stated):
             reasons.append(f"{name} differs: {theirs}")
     if str(entry.measure) in NOT_BY_NUMBER:
         none = ["no interval"] if entry.interval_kind == "none" else []
@@ -102,12 +197,10 @@ def _not_comparable_published(
         reasons.append(f"definition differs: {entry.statistic}; see {NEAREST_MEASURES[str(entry.measure)]}")
     elif ours is None:
         reasons.append(f"no measure of this package computes it: {entry.statistic}")
-    elif ours != entry.definition:
+    elif ours != entry.definition and (str(entry.measure), str(entry.definition)) not in SAME_DEFINITIONS:
         reasons.append(f"other definition: {descriptions.get(str(entry.definition), entry.definition)}")
     elif means.empty:
         reasons.append(f"the run has no measure '{entry.measure}'")
     if entry.interval_kind == "none":
         reasons.append("no interval")
-    if np.isnan(entry.lag_days):
-        reasons.append("no lag in days")
     return reasons

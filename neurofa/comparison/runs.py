@@ -16,7 +16,7 @@ from neurofa.analysis import SUMMARY_FILE, analyse, find_analysis
 from neurofa.comparison.definitions import CURVE_MEASURES, MEASURED_DEFINITIONS, NOISE_CORRECTED
 from neurofa.comparison.files import reference_settings, write_scorecard
 from neurofa.comparison.orderings import orderings_of_run
-from neurofa.comparison.published import published_scorecard
+from neurofa.comparison.published import asked_for, facts_of, published_scorecard
 from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside, curve_scorecard, curves_by_lag, joined
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
@@ -121,8 +121,8 @@ def scorecard_of_tables(
     measured : xarray.Dataset or pandas.DataFrame
         Of the analysis ``drift_over_days``; or the run's ``summary.csv``.
     settings : mapping
-        The protocol's table ``[references]``: ``tables`` (names of tables, or CSV files), ``tolerances``, and
-        optionally ``area`` and ``species`` (else those of its tables of curves, where they agree).
+        As from `reference_settings`: ``tables`` (names of tables, or CSV files), ``tolerances``, and optionally
+        ``area``, ``species`` and ``sources``, which decide on the published statistics that are listed.
     tolerances : mapping of str to float, optional
         In place of the protocol's.
     recording : xarray.DataTree, optional
@@ -137,11 +137,13 @@ def scorecard_of_tables(
     limits = settings.get("tolerances", {}) if tolerances is None else tolerances
     kinds = {str(table): references.kind_of(str(table)) for table in settings.get("tables", ())}
     curves = [references.load_curves(table) for table, kind in kinds.items() if kind == "curves"]
-    facts = {name: str(settings.get(name, "")) or _agreed(curves, name) for name in ("area", "species")}
+    facts = facts_of(settings)
     cards = [_against_curve(measured, table, limits, recording) for table in curves]
     for table, kind in kinds.items():
         if kind == "statistics":
-            card = published_scorecard(measured, references.load_references(table), **facts)
+            published = references.load_references(table)
+            published = published[asked_for(published, settings)]
+            card = published_scorecard(measured, published, novel=settings.get("novel", ()), **facts)
             cards.append(card if recording is None else with_sizes(card, recording))
     return joined(cards)
 
@@ -376,12 +378,6 @@ def _check_order(recording: xr.DataTree, folder: Path, theirs: xr.DataTree, othe
 def _is_simulated(recording: xr.DataTree) -> bool:
     """Whether the true rates are known."""
     return "true_rate" in recording["probe"].data_vars
-
-
-def _agreed(curves: list[pd.DataFrame], column: str) -> str:
-    """What all curves say; empty where they differ or there are none."""
-    said = {str(value) for table in curves for value in table[column]}
-    return said.pop() if len(said) == 1 else ""
 
 
 def _plain(name: str) -> str:

@@ -44,7 +44,9 @@ TEXT = (
     *("reference", "doi", "reference_kind", "definition", "measure", "group", "verdict", "reason"),
     *("interval_kind", "published_n"),
 )
-VERDICTS = ("inside", "below", "above", "not comparable")
+#: verdicts on published orderings; all others are on values
+ORDERING_VERDICTS = ("as published", "opposite", "undecided")
+VERDICTS = ("inside", "below", "above", *ORDERING_VERDICTS, "not comparable")
 
 #: reference kinds whose points are counted by `count_inside`
 CURVE_KINDS = ("recorded curve", "recorded run", "simulated run")
@@ -66,7 +68,7 @@ INTERPRETATION = (
 )
 
 
-def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate") -> pd.DataFrame:
+def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate", condition: str = "") -> pd.DataFrame:
     """
     Average what was measured: over pairs of equal lag within an animal, then over the animals of a group.
 
@@ -76,6 +78,8 @@ def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate") -
         Of the analysis ``drift_over_days``; or the run's ``summary.csv``.
     variable : str
         Which rates: ``"rate"`` (observed), ``"true_rate"`` or ``"latent_rate"``.
+    condition : str
+        Of the measures, for example the curve that a time constant is of; by default those that have none.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def curves_by_lag(measured: xr.Dataset | pd.DataFrame, variable: str = "rate") -
     summary = summarise(tidy({"drift_over_days": measured})) if isinstance(measured, xr.Dataset) else measured
     text = ["variable", "group", "layer", "condition", "step"]
     summary = summary.assign(**summary[text].astype(object).fillna("").astype(str))
-    plain = (summary["variable"] == variable) & (summary["condition"] == "") & (summary["step"] == "")
+    plain = (summary["variable"] == variable) & (summary["condition"] == condition) & (summary["step"] == "")
     table = summary[plain].copy()
     if table["layer"].nunique() > 1:
         table["group"] = table["group"] + " (" + table["layer"] + ")"
@@ -259,7 +263,7 @@ def judged(row: dict[str, Any], means: pd.DataFrame) -> dict[str, Any]:
     """
     of_group = means[means["group"] == row["group"]]
     own = of_group[of_group["measure"] == row["measure"]]
-    at_lag = own[np.isclose(own["lag_days"].astype(float), row["lag_days"], atol=0.01)]
+    at_lag = own[np.isclose(own["lag_days"].astype(float), row["lag_days"], atol=0.01, equal_nan=True)]
     if at_lag.empty:
         covered = ", ".join(f"{lag:g}" for lag in sorted(own["lag_days"]))
         reason = f"lag not covered: the group has lags of {covered or 'no'} days"

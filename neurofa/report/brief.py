@@ -7,9 +7,9 @@ import pandas as pd
 
 from neurofa.comparison.files import read_scorecard
 from neurofa.comparison.orderings import ORDERING
+from neurofa.comparison.verdicts import ORDERING_VERDICTS
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
 from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
-from neurofa.report.tables import ordering_words
 from neurofa.switching import animals_of_table, references_that_switch, warning_of_switching
 
 #: what the columns of drift are
@@ -141,8 +141,7 @@ def told_orderings(folder: Path) -> list[dict[str, str]]:
     card = card[(card["reference_kind"] == ORDERING) & card["simulated"].notna()]
     rows = []
     for group, own in card.groupby("group", sort=False):
-        words = [ordering_words(row) for row in own.to_dict("records")]
-        counts = {name: str(words.count(name)) for name in ("as published", "opposite", "undecided")}
+        counts = {name: str((own["verdict"] == name).sum()) for name in ORDERING_VERDICTS}
         rows.append({"published orderings": str(group)} | counts)
     return rows
 

@@ -1,6 +1,6 @@
 """One-sentence findings of a run, made from its tables: performance, loss of correlation, points inside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,7 +19,11 @@ KEPT = 0.95
 
 
 def findings(
-    table: pd.DataFrame, counts: pd.DataFrame, labels: Mapping[str, str], scorecard: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    counts: pd.DataFrame,
+    labels: Mapping[str, str],
+    scorecard: pd.DataFrame | None = None,
+    nulls: Collection[str] = (),
 ) -> list[tuple[str, list[str]]]:
     """
     Say what came out.
@@ -35,15 +39,19 @@ def findings(
     scorecard : pandas.DataFrame, optional
         Columns as in `neurofa.comparison.COLUMNS`: a group whose correlation of halves of a session is too low or too
         high says so.
+    nulls : collection of str
+        Groups that are controls of others; all others are mechanisms.
 
     Returns
     -------
     list of tuple
-        Group and its sentences; groups as they come in the tables.
+        Group and its sentences; groups as they come in the tables. Where mechanisms were held against a recording,
+        what none of them explains comes first.
     """
     groups = [*_column(table, "group"), *_column(counts, "group")]
     switching = [] if scorecard is None else references_that_switch(scorecard)
-    found = []
+    unexplained = _of_no_mechanism(table, nulls)
+    found = [("All mechanisms", unexplained)] if unexplained else []
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_maps(table, group), *_of_measures(table, group), *_of_counts(counts, group, switching)]
         sentences += course_sentences(table, group) if "step" in table else []
@@ -103,6 +111,23 @@ def _of_mechanisms(table: pd.DataFrame, group: str) -> list[str]:
         f"Explains nothing, for recorded animals keep their behaviour, and this group reports {correct:.0%} correctly: "
     )
     return [lost + text[0].lower() + text[1:] if correct < KEPT else text]
+
+
+def _of_no_mechanism(table: pd.DataFrame, nulls: Collection[str]) -> list[str]:
+    """Which recorded measures no mechanism explains that keeps the behaviour, and which no null."""
+    if table.empty or "points_met" not in set(table["measure"]):
+        return []
+    met = table[table["measure"] == "points_met"].astype({"group": str})
+    shares = met.pivot_table(index="group", columns="condition", values="value", aggfunc="mean", sort=False)
+    performance = table[table["measure"] == "performance"].astype({"group": str})
+    correct = performance.groupby("group")["value"].mean().reindex(shares.index)
+    kept = shares[~(correct < KEPT)] >= EXPLAINED
+    is_null = kept.index.isin(list(nulls))
+    sentences = []
+    for words, of_kind in (("no mechanism", kept[~is_null]), ("no null", kept[is_null])):
+        never = [_in_words(name) for name in kept.columns if not of_kind[name].any()]
+        sentences.append(f"Explained by {words}: {', '.join(never) or 'nothing'}.")
+    return sentences
 
 
 def _in_words(measure: Any) -> str:

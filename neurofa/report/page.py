@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from neurofa import __version__
-from neurofa.comparison.files import COUNTS_FILE, read_scorecard, why_not_compared
+from neurofa.comparison.files import COUNTS_FILE, further_rows, read_scorecard, why_not_compared
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import RECORDING_STORE, load_recording, told_stopped
@@ -122,7 +122,7 @@ def _section(folder: Path) -> dict[str, Any]:
         "description": " ".join(str(protocol.get("description", "")).split()),
         "verb": "simulated" if simulated else "recorded",
         "facts": facts,
-        "findings": findings(measured, counts, labels, scorecard),
+        "findings": findings(measured, counts, labels, scorecard, _nulls(protocol)),
         "stopped": told_stopped(json.loads(load_recording(folder).attrs.get("stopped", "{}"))),
         "figures": embedded_figures(folder / "figures"),
         "counts": [row | {"group": labels.get(row["group"], row["group"])} for row in counts.to_dict("records")],
@@ -130,6 +130,7 @@ def _section(folder: Path) -> dict[str, Any]:
         "n_rows": len(scorecard),
         "cards": cards(scorecard, labels),
         "orderings": orderings(scorecard, labels),
+        "further": further_rows(folder),
         "not_compared": why_not_compared(folder),
         "folded": rows,
         "n_folded": sum(row["n"] for row in rows),
@@ -249,6 +250,11 @@ def _labels(protocol: Mapping[str, Any]) -> dict[str, str]:
 def _label(protocol: Mapping[str, Any], group: str) -> str:
     """How a group is called in text."""
     return str(protocol.get("groups", {}).get(group, {}).get("label", "") or group.replace("_", " "))
+
+
+def _nulls(protocol: Mapping[str, Any]) -> list[str]:
+    """Groups that are controls of others."""
+    return [str(name) for name, group in protocol.get("groups", {}).items() if group.get("control_of", "")]
 
 
 def _many(number: int, noun: str) -> str:

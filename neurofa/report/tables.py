@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurofa.comparison.definitions import CURVE_MEASURES
-from neurofa.comparison.orderings import MINUS, ORDERING, PUBLISHED, UNDECIDED
+from neurofa.comparison.definitions import CURVE_MEASURES, SAME_DEFINITIONS
+from neurofa.comparison.orderings import AS_PUBLISHED, MINUS, OPPOSITE, ORDERING, PUBLISHED
+from neurofa.comparison.published import RECORDED_WITH
 from neurofa.comparison.verdicts import ALL_GROUPS
 
 _MOUSE, _POINTS = "C6M4", 50
@@ -58,19 +59,34 @@ def cards(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, 
     order = {measure: number for number, measure in enumerate(CURVE_MEASURES)}
     place = judged["measure"].map(order).fillna(len(order))
     judged = judged.assign(_place=place).sort_values("_place", kind="stable")
-    by_reference = dict(list(judged.groupby("reference", sort=False)))
-    return [
-        _card(str(name), by_reference[name], labels)
-        for name in dict.fromkeys(scorecard["reference"])
-        if name in by_reference
-    ]
+    # every published statistic is a reference of its own: those that were recorded alike stand in one table
+    judged = judged.assign(_card=[_heading(row) for row in judged.to_dict("records")])
+    by_card = dict(list(judged.groupby("_card", sort=False)))
+    order_of_rows = scorecard.loc[scorecard.index.isin(judged.index)].index
+    return [_card(name, by_card[name], labels) for name in dict.fromkeys(judged["_card"].loc[order_of_rows])]
+
+
+def _heading(row: Mapping[Any, Any]) -> str:
+    """Reference; of published statistics the publication and how it was recorded, without the statistic's id."""
+    if row["reference_kind"] != "published statistic":
+        return str(row["reference"])
+    source = str(row["reference"]).partition(" (")[2].removesuffix(")") or str(row["reference"])
+    recorded = str(row["reason"]).partition(RECORDED_WITH)[2]
+    return f"{source}: {recorded}" if recorded else source
+
+
+def _name(row: Mapping[Any, Any]) -> str:
+    """A measure in words; of a time constant also what decays."""
+    curve = SAME_DEFINITIONS.get((str(row["measure"]), str(row["definition"])), "")
+    return str(row["measure"]).replace("_", " ") + (f", {curve.replace('_', ' ')}" if curve else "")
 
 
 def _card(reference: str, points: pd.DataFrame, labels: Mapping[str, str]) -> dict[str, Any]:
     """One reference."""
     groups = list(dict.fromkeys(points["group"]))
     rows = []
-    for measure, of_measure in points.groupby("measure", sort=False):
+    points = points.assign(_name=[_name(row) for row in points.to_dict("records")])
+    for measure, of_measure in points.groupby("_name", sort=False):
         by_lag = list(of_measure.groupby("lag_days", sort=True, dropna=False))
         decimals = 1 if of_measure["published"].abs().max() >= 10 else 3
         for number, (_, at_lag) in enumerate(by_lag):
@@ -78,7 +94,7 @@ def _card(reference: str, points: pd.DataFrame, labels: Mapping[str, str]) -> di
             own = {row["group"]: _cell(row, decimals) for row in at_lag.to_dict("records")}
             rows.append(
                 {
-                    "measure": str(measure).replace("_", " "),
+                    "measure": str(measure),
                     "span": len(by_lag) if number == 0 else 0,
                     "lag": f"{lag:g}" if np.isfinite(lag) else "",
                     "published": _published(at_lag.iloc[0].to_dict(), decimals),
@@ -86,7 +102,8 @@ def _card(reference: str, points: pd.DataFrame, labels: Mapping[str, str]) -> di
                 }
             )
     first = points.iloc[0]
-    reasons = "; ".join(dict.fromkeys(points["reason"]))
+    # how it was recorded stands in the heading
+    reasons = "; ".join(dict.fromkeys(points["reason"].str.partition(RECORDED_WITH)[0]))
     return {
         "reference": reference,
         "kind": str(first["reference_kind"]),
@@ -121,25 +138,6 @@ def _rests_on(points: pd.DataFrame) -> str:
     return f"{text}." if text else ""
 
 
-def ordering_words(row: Mapping[Any, Any]) -> str:
-    """
-    Verdict on an ordering, in words.
-
-    Parameters
-    ----------
-    row : mapping
-        Of the scorecard, of the kind ordering.
-
-    Returns
-    -------
-    str
-        as published, opposite, undecided or not comparable.
-    """
-    if row["verdict"] == "not comparable":
-        return "undecided" if str(row["reason"]).startswith(UNDECIDED) else "not comparable"
-    return "as published" if row["verdict"] == "inside" else "opposite"
-
-
 def orderings(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     Arrange the orderings that have a value: those within groups in one table, those between groups in another.
@@ -167,7 +165,7 @@ def _orderings(title: str, valued: pd.DataFrame, labels: Mapping[str, str]) -> d
     groups, rows = list(dict.fromkeys(valued["group"])), []
     for (reference, state), alike in valued.groupby(["reference", "definition"], sort=False):
         first = alike.iloc[0]
-        statement, _, published = str(first["reason"]).removeprefix(UNDECIDED).partition(PUBLISHED)
+        statement, _, published = str(first["reason"]).partition(PUBLISHED)
         own = {row["group"]: row for row in alike.to_dict("records")}
         cells = [None if group not in own else _ordering_cell(own[group]) for group in groups]
         rows.append(
@@ -185,8 +183,8 @@ def _orderings(title: str, valued: pd.DataFrame, labels: Mapping[str, str]) -> d
 
 def _ordering_cell(row: dict[Any, Any]) -> dict[str, str]:
     """Difference, interval and verdict."""
-    words = ordering_words(row)
-    css = {"as published": "inside", "opposite": "above"}.get(words, "not-comparable")
+    words = str(row["verdict"])
+    css = {AS_PUBLISHED: "inside", OPPOSITE: "above"}.get(words, "not-comparable")
     interval = f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
     return {"value": f"{row['simulated']:.3f}", "interval": interval, "verdict": words, "css": css}
 
@@ -207,9 +205,7 @@ def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str,
     list of dict
         source, doi, measure, groups, lags, published, reason and n (rows gathered).
     """
-    # orderings that have a value stand in a table of their own, with or without a decision
-    valued = (scorecard["reference_kind"] == ORDERING) & scorecard["simulated"].notna()
-    rows = scorecard[(scorecard["verdict"] == "not comparable") & ~valued].copy()
+    rows = scorecard[scorecard["verdict"] == "not comparable"].copy()
     published = rows["reference_kind"] == "published statistic"
     inner = rows["reference"].str.extract(r"\((.*)\)$")[0].fillna(rows["reference"])
     rows["source"] = inner.where(published, rows["reference"])
@@ -219,7 +215,7 @@ def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str,
         groups = [labels.get(group, group.replace("_", " ")) for group in named]
         lags = sorted(set(alike["lag_days"].dropna()))
         values = alike["published"].to_numpy(dtype=float)
-        span = [_number(values.min()), _number(values.max())]
+        span = [_number(np.fmin.reduce(values)), _number(np.fmax.reduce(values))]
         entries.append(
             {
                 "source": source,
@@ -227,7 +223,7 @@ def folded(scorecard: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str,
                 "measure": str(measure).replace("_", " "),
                 "groups": ", ".join(groups),
                 "lags": ", ".join(_number(lag) for lag in lags),
-                "published": span[0] if span[0] == span[1] else f"{span[0]} to {span[1]}",
+                "published": "–" if np.isnan(values).all() else span[0] if span[0] == span[1] else " to ".join(span),
                 "reason": reason,
                 "n": len(alike),
             }
