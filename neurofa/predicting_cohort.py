@@ -21,7 +21,7 @@ from neurofa.predicting import Lived, Stream, live_changing, live_unchanged
 from neurofa.prediction_settings import WITHOUT_PREDICTION
 from neurofa.rules.classes import rule_class
 from neurofa.rules.rule import RATE_AT_BIRTH, Rates, Rule
-from neurofa.stimuli.events import Events, network_inputs
+from neurofa.stimuli.events import Events, network_inputs, spontaneous_running
 
 _OF_UNITS = ("rate", "baseline", "feedback", "somatic")
 #: events that the monitors look at, evenly chosen
@@ -170,9 +170,14 @@ class PredictingCohort(Cohort):
         """The events of a session of every animal, drawn and checked."""
         number = int(self.occasion[1]) if self.occasion[:1] == ("session",) else -1
         purpose = ("events", "evaluated" if evaluated else "learned")
+        gains = self.numbers(attrgetter("prediction.speed_gain")).tolist()
         kind, found = self.protocol.stimuli.kind, []
         for position, stream in enumerate(self._streams):
             found.append(stream(draws.generator(position, purpose), number, evaluated))
+            if found[-1].speed is None and gains[position] > 0:
+                onset, first = found[-1].onset, found[-1].first
+                running = spontaneous_running(onset, first, draws.generator(position, ("running", *purpose[1:])))
+                found[-1] = replace(found[-1], speed=running)
             found[-1].check(kind, self._names, self.n_features, self.targets.shape[2])
         if len({len(one.block) for one in found}) > 1:
             raise ConfigError(f"paradigm '{kind}' gave animals of one group different numbers of events; give as many")
@@ -219,14 +224,8 @@ class PredictingCohort(Cohort):
 
     def _running(self, shown: Sequence[Events]) -> Tensor:
         """What running multiplies rates by, (animal, event, 1)."""
-        if any(one.speed is None for one in shown):
-            if bool((self.numbers(attrgetter("prediction.speed_gain")) > 0).any()):
-                raise ConfigError(
-                    f"prediction.speed_gain is set, but in paradigm '{self.protocol.stimuli.kind}' nobody runs; "
-                    "set it to 0, or choose a paradigm with running"
-                )
-            return torch.ones(1, 1, 1, dtype=self.dtype, device=self.device)
-        speed = self._tensor(np.stack([one.speed for one in shown if one.speed is not None]))
+        still = np.zeros(len(shown[0].block))
+        speed = self._tensor(np.stack([still if one.speed is None else one.speed for one in shown]))
         return 1 + self.numbers(attrgetter("prediction.speed_gain"), 3) * speed.unsqueeze(2)
 
     def _measured(self, shown: Sequence[Events], lived: Lived) -> dict[str, np.ndarray]:

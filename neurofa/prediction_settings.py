@@ -35,7 +35,11 @@ class PredictionSettings(Settings):
         0.0, ge=0, le=1, description="fraction of the response to a feature of strength 1 that an event takes away"
     )
     recovery_s: PerAnimal = per_animal(1.0, gt=0, description="time constant of the recovery from it, s")
-    speed_gain: PerAnimal = per_animal(0.0, ge=0, description="rates are multiplied by 1 + this times running speed")
+    speed_gain: PerAnimal = per_animal(
+        0.0,
+        ge=0,
+        description="rates times 1 + this times running speed; without running in the paradigm animals run of themselves",
+    )
     null: Literal["none", "adaptation", "running_gain", "untrained", "label_shuffled", "regularised"] = Field(
         "none",
         description="null model; regularised = activity towards mean rates at birth, without any error",

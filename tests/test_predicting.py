@@ -20,7 +20,7 @@ from neurofa.protocol import protocol_from
 from neurofa.protocol_text import protocol_text
 from neurofa.recording import load_recording
 from neurofa.simulation import live, simulate
-from neurofa.stimuli.events import Events, network_inputs
+from neurofa.stimuli.events import Events, network_inputs, spontaneous_running
 from neurofa.stimuli.oddball import BLOCKS, CONDITIONS, oddball
 from tests.engine import born_rule, draws, random_network
 
@@ -126,6 +126,27 @@ def test_observer_expects_what_it_has_seen_and_starts_afresh_in_every_block():
     for code, p in ((0, 0.8), (1, 0.2)):
         assert surprise[late][identity[late] == code].mean() == pytest.approx(-np.log(p), abs=0.1)
     assert observer_surprise([1, 0, 1], [0, 1, 2], 4).tolist() == [np.log(4)] * 3
+
+
+def test_animals_run_of_themselves_where_the_paradigm_says_nothing():
+    onset = np.tile(np.arange(0, 2000, 0.5), 2)
+    first = onset == 0
+    speed = spontaneous_running(onset, first, np.random.default_rng(0))
+    assert (speed > 0).mean() == pytest.approx(0.5, abs=0.06)
+    assert speed[speed > 0].mean() == pytest.approx(1, abs=0.02)
+    starts = np.flatnonzero(np.diff((speed > 0).astype(int)) == 1)
+    # bouts of running and of rest, in turn
+    assert len(speed) * 0.5 / len(starts) == pytest.approx(20, rel=0.2)
+    own = {"prediction": {"null": "running_gain", "speed_gain": 0.5}}
+    events = simulate(protocol(**own))["events"].to_dataset()
+    running, gains = events["speed"].values, events["rate"]
+    assert 0.3 < (running > 0).mean() < 0.7
+    # the same event drives all units by half as much again where the animal runs
+    fast, slow = (gains.where(events["speed"] * sign > sign * 0.5).mean("event") for sign in (1, -1))
+    shown = slow.values > 0.05
+    assert np.nanmedian((fast / slow).values[shown]) == pytest.approx(1.5, abs=0.1)
+    # without the gain nobody needs to run
+    assert np.isnan(simulate(protocol())["events"]["speed"]).all()
 
 
 def test_surprise_has_a_sign_where_more_or_less_comes_than_was_expected():
@@ -395,7 +416,6 @@ def test_protocols_that_cannot_predict_are_refused(tables, words):
         ({"stimuli": {"p_deviant": 0.6}}, "violations as frequent as the standards"),
         ({"stimuli": {"p_deviant": 0.2, "min_standards": 4}}, "leaves no room"),
         ({"stimuli": {"kind": "patterns", "noise_sd": 0}, "only": ("kind", "noise_sd")}, "gives no events"),
-        ({"prediction": {"speed_gain": 1.0}}, "nobody runs"),
     ],
 )
 def test_paradigms_that_are_not_possible_are_refused(tables, words):

@@ -30,6 +30,8 @@ import numpy as np
 
 from neurofa.errors import ConfigError
 
+#: mean bout of running, s, and standard deviation of the speed, where running has nothing to do with the events
+_BOUT_S, _SPEED_SD = 10.0, 0.2
 #: names that a paradigm gives: what `Events` holds places of
 NAMED = ("identity", "condition", "block")
 
@@ -258,6 +260,33 @@ def availability(events: Events, adaptation: float, recovery_s: float) -> np.nda
         left = available[number - 1] * used[number - 1]
         available[number] = 1 - (1 - left) * recovery[number]
     return available
+
+
+def spontaneous_running(onset: np.ndarray, first: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """
+    Running that has nothing to do with what is shown: bouts of 10 s on average, at mean speed 1, half of the time.
+
+    Parameters
+    ----------
+    onset : numpy.ndarray
+        (event,), s: rises within a block.
+    first : numpy.ndarray
+        (event,) bool: first events of blocks.
+    generator : numpy.random.Generator
+        Draws bouts and speeds.
+
+    Returns
+    -------
+    numpy.ndarray
+        (event,): speed, a.u., 0 where the animal is still.
+    """
+    interval = np.where(first, np.inf, np.diff(onset, prepend=0.0))
+    # what is left of the state of the event before; a new state is running or not with equal chance
+    renewed = generator.random(len(onset)) > np.exp(-2 * np.maximum(interval, 0) / _BOUT_S)
+    begins = np.maximum.accumulate(np.where(renewed | first, np.arange(len(onset)), 0))
+    runs = (generator.random(len(onset)) < 0.5)[begins]
+    speed = 1 + _SPEED_SD * np.clip(generator.standard_normal(len(onset)), -3, 3)
+    return np.where(runs, speed, 0.0)
 
 
 def refuse_frequent(name: str, probability: float, what: str) -> None:
