@@ -36,9 +36,7 @@ class PredictionSettings(Settings):
     )
     recovery_s: PerAnimal = per_animal(1.0, gt=0, description="time constant of the recovery from it, s")
     speed_gain: PerAnimal = per_animal(
-        0.0,
-        ge=0,
-        description="rates times 1 + this times running speed; without running in the paradigm animals run of themselves",
+        0.0, ge=0, description="rates times 1 + this times running speed, which is spontaneous in paradigms without any"
     )
     null: Literal["none", "adaptation", "running_gain", "untrained", "label_shuffled", "regularised"] = Field(
         "none",
