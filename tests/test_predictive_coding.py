@@ -83,7 +83,8 @@ def test_towards_small_output_precision_predictive_coding_becomes_backpropagatio
 def test_what_has_not_converged_is_told_and_one_animal_does_not_depend_on_others() -> None:
     given = networks(np.random.default_rng(3))
     given["weights"][1][1] *= 1.5
-    short = measures.predictive_coding_errors(**given, inference=measures.Inference(tolerance=1e-12, max_steps=20))
+    with pytest.warns(UserWarning, match="not found in 3 of 3 animals within 20 steps; allow more max_steps"):
+        short = measures.predictive_coding_errors(**given, inference=measures.Inference(tolerance=1e-12, max_steps=20))
     assert not short.converged.any()
     together = measures.predictive_coding_errors(**given)
     assert together.converged.all()
@@ -108,6 +109,13 @@ def test_bad_input_is_refused() -> None:
     given = networks(np.random.default_rng(4))
     with pytest.raises(ConfigError, match="precisions must be 3 positive numbers"):
         measures.predictive_coding_errors(**given, inference=measures.Inference(precisions=(1.0, 0.0, 1.0)))
+    for name, value in (("step", 0.0), ("step", -0.1), ("tolerance", 0.0), ("tolerance", -1e-9), ("max_steps", 0)):
+        how = measures.Inference()._replace(**{name: value})
+        for activation in ("tanh", "relu"):
+            with pytest.raises(ConfigError, match=f"{name} of inference must be above 0 and finite, got {value:g}"):
+                measures.predictive_coding_errors(**given, activation=activation, inference=how)
+    with pytest.raises(ConfigError, match="step of inference"):
+        measures.predictive_coding_errors(**given, inference=measures.Inference(step=float("nan")))
     with pytest.raises(ConfigError, match="did you mean 'tanh'"):
         measures.predictive_coding_errors(**given, activation="tan")
     with pytest.raises(ShapeError, match="follow each other"):

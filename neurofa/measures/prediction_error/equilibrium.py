@@ -55,8 +55,13 @@ class Inference(NamedTuple):
         Raises
         ------
         ConfigError
-            Where there are not as many precisions as layers, or one is not positive.
+            Where there are not as many precisions as layers, or one of them, the step, the tolerance or max_steps is
+            not positive.
         """
+        for name, value in (("step", self.step), ("tolerance", self.tolerance), ("max_steps", self.max_steps)):
+            if not 0 < value < float("inf"):
+                usual = Inference._field_defaults[name]
+                raise ConfigError(f"{name} of inference must be above 0 and finite, got {value:g}; take {usual:g}")
         precisions = self.precisions or (1.0,) * n_layers
         if len(precisions) != n_layers or not all(0 < value < float("inf") for value in precisions):
             raise ConfigError(

@@ -1,5 +1,6 @@
 """Errors that predictive coding would give the units of a network: by inference, or in closed form if it is linear."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -70,12 +71,13 @@ def predictive_coding_errors(
     Returns
     -------
     PredictiveCodingErrors
-        Errors without precisions.
+        Errors without precisions. Where the tolerance was not reached a warning says so, and ``converged`` in which
+        animals; their errors are those of the last step.
 
     Raises
     ------
     ConfigError
-        Where the activation is unknown or precisions do not fit.
+        Where the activation is unknown, precisions do not fit, or step, tolerance or max_steps are not positive.
     ShapeError
         Where shapes do not fit or values are missing.
 
@@ -96,6 +98,13 @@ def predictive_coding_errors(
     how = inference or Inference(tolerance=1e-10, max_steps=100_000)
     find = relax_exactly if activation == "relu" else relax
     found = find(layers, torch.from_numpy(shown), torch.from_numpy(wanted), how)
+    if not bool(found.converged.all()):
+        warnings.warn(
+            f"the equilibrium of predictive coding was not found in {int((~found.converged).sum())} of "
+            f"{len(found.converged)} animals within {how.max_steps} steps; allow more max_steps, or leave those animals "
+            "out by converged",
+            stacklevel=2,
+        )
     return PredictiveCodingErrors(
         [one.numpy() for one in found.errors],
         [one.numpy() for one in found.rates],
