@@ -57,9 +57,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
         rewards without a cue than to those of validity 75, and less to their omission than to that after validity 25
         (permutation, 2.5 % in each tail); inverted: both the other way round. One response function: share of the first
         singular value in the squared mean responses (unit, outcome) about each unit's mean. Correlation: of a unit's
-        mean
-        response to rewards with the prediction error, its size, mean over units. `error_of_outcomes` (not in tables):
-        the network's own error.
+        mean response to rewards with the prediction error, its size, mean over units. `error_of_outcomes`: the
+        network's own error; in tables outcome by outcome, as ``error_of_reward_75`` and so on.
 
     Raises
     ------
@@ -71,7 +70,12 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     measured = measures.measures_of_layers(events, _of_units, SIGNALS, VARIABLES)
     # the error of the network is the same for all signals and layers
     errors = measures.values_of_layers(events, _errors, SIGNALS[:1], (len(OUTCOMES),))[:, 0, :, 0]
-    measured["error_of_outcomes"] = (("outcome", "animal", "condition", "session"), errors, {"table": 0})
+    dims = ("animal", "condition", "session")
+    measured["error_of_outcomes"] = (("outcome", *dims), errors, {"table": 0})
+    # tables know no outcomes: the same, outcome by outcome
+    for name, own in zip(OUTCOMES, errors, strict=True):
+        attrs = {"long_name": f"Error of the network: {name.replace('_', ' ')}", "units": "1"}
+        measured[f"error_of_{name}"] = (dims, own, attrs)
     return measured.assign_coords(figures.group_coords(events) | {"outcome": list(OUTCOMES)})
 
 
@@ -172,7 +176,7 @@ def draw_outcomes(measured: xr.Dataset, condition: str) -> figures.Drawing:
     axes[1].axhspan(row["lower"], row["upper"], color="0.9", linewidth=0, zorder=0)
     axes[1].axhline(row["value"], color="0.55", linewidth=0.8, zorder=0)
     figures.panel_letters(axes)
-    figures.group_legend(figure, styles, measured)
+    figures.group_legend(figure, styles)
     caption = (
         f"Last session, {condition}. a: error of the prediction of reward after graded validities (line: what a "
         f"perfect "

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from xarray import DataTree
 
 from neurofa import analyse
+from neurofa.analysis import find_analysis
 from neurofa.comparison import read_scorecard
 from neurofa.errors import ConfigError, NeurofaError
 from neurofa.job import results
@@ -18,6 +19,7 @@ from neurofa.recording import RECORDING_STORE, write_recording
 from neurofa.run_folder import store_protocol
 from neurofa.simulation import simulate
 from neurofa.stimuli import stimulus_sets
+from neurofa.tables import tidy
 from tests.paradigms import SHORT, cut_down, named, stream
 
 #: protocol: conditions without which its measures would mean nothing
@@ -272,6 +274,13 @@ def test_graded_validity_leaves_graded_errors_and_units_that_carry_them() -> Non
     errors = measured["error_of_outcomes"].isel(condition=0, session=-1).mean("animal").values
     np.testing.assert_allclose(errors, [-0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 0.9], atol=0.2)
     assert (np.diff(errors) > 0).all()
+    # tables have them too, and lines that are means of groups are named by group, however few animals there are
+    table = tidy({"outcome_prediction_errors": measured.isel(session=[-1], condition=[0])})
+    rows = table[table["measure"].str.startswith("error_of_")].groupby("measure", sort=False)["value"].mean()
+    np.testing.assert_allclose(rows[[f"error_of_{name}" for name in measured["outcome"].values]], errors)
+    drawing = find_analysis("outcome_prediction_errors").plot(measured.isel(animal=[0, 1]))
+    legend = drawing["outcome_prediction_errors_plasticity_off"].figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["FA"]
     for name in ("fraction_of_reward_prediction_errors", "fraction_of_inverted_prediction_errors"):
         after, before = (last_of(measured, name, "fa", "plasticity off", session) for session in (-1, 0))
         assert after.mean() > before.mean() + 0.05

@@ -101,8 +101,8 @@ def predictive_coding_errors(
     if not bool(found.converged.all()):
         warnings.warn(
             f"the equilibrium of predictive coding was not found in {int((~found.converged).sum())} of "
-            f"{len(found.converged)} animals within {how.max_steps} steps; allow more max_steps, or leave those animals "
-            "out by converged",
+            f"{len(found.converged)} animals within {how.max_steps} steps; allow more max_steps, or leave those "
+            "animals out by converged",
             stacklevel=2,
         )
     return PredictiveCodingErrors(
