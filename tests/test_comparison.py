@@ -73,6 +73,8 @@ def curve(mean, lag_days, sd=(), n=(), measure=PV, definition="unsmoothed_maps_c
         (0.4, 0.5, NAN, "below"),
         (NAN, 0.4, 0.6, "not comparable"),
         (0.5, NAN, NAN, "not comparable"),
+        (float("inf"), 0.4, 0.6, "above"),
+        (float("-inf"), 0.4, 0.6, "below"),
     ],
 )
 def test_verdict(value, lower, upper, expected):

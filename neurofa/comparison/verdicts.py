@@ -315,7 +315,8 @@ def verdict(value: float, lower: float, upper: float) -> str:
     """
     if np.isnan(value) or (np.isnan(lower) and np.isnan(upper)):
         return "not comparable"
-    rounding = 1e-9 * max(1.0, abs(value))
+    # a time constant may be infinite
+    rounding = 1e-9 * max(1.0, abs(value)) if np.isfinite(value) else 0.0
     if value < lower - rounding:
         return "below"
     return "above" if value > upper + rounding else "inside"
