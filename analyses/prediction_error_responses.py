@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from neurofa import figures, measures
@@ -30,6 +31,8 @@ PAIRS = (
     ("surprise", "expected"),
 )
 PERMUTATIONS, TAIL = 999, 0.025
+#: most conditions whose intervals over animals are drawn as bands, and fewest animals: two have hardly any interval
+MOST_BANDS, FEWEST_FOR_BANDS = 4, 3
 #: gives the random numbers of an animal for a purpose
 Draws = Callable[[str], np.random.Generator]
 #: shuffles of the labels for the level of chance, and permutations that each is tested by
@@ -182,39 +185,74 @@ def draw_responses(measured: xr.Dataset) -> figures.Drawing:
     """Averages around events of the top layer: groups side by side, signals below each other, conditions as lines."""
     top = measured["event_response"].isel(layer=-1)
     groups = list(dict.fromkeys(measured["group"].values.astype(str).tolist()))
-    styles, colours = figures.styles_of(measured), list(figures.PALETTE)
-    conditions = [str(name) for name in measured["condition"].values]
+    styles, conditions = figures.styles_of(measured), [str(name) for name in measured["condition"].values]
     size = (figures.DOUBLE_COLUMN_MM, 20 + 38 * len(SIGNALS))
     figure, axes = figures.new_figure(*size, len(SIGNALS), len(groups))
-    rows = []
-    for number, ax in enumerate(axes):
-        (signal, title), group = list(SIGNALS.items())[number // len(groups)], groups[number % len(groups)]
-        own = top.sel(variable=signal)[measured["group"].values == group]
-        for place, condition in enumerate(conditions):
-            over = measures.mean_and_interval(own.sel(condition=condition).transpose("animal", "step").values)
-            dashed = "-" if place < len(colours) else "--"
-            ax.plot(measured["step"].values, over.mean, dashed, color=colours[place % len(colours)], linewidth=1.0)
-            for step, mean, low, high in zip(measured["step"].values, over.mean, over.low, over.high, strict=True):
-                row = {"group": group, "variable": signal, "condition": condition, "event": int(step)}
-                rows.append(row | {"mean": mean, "lower": low, "upper": high})
-        ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
-        if number < len(groups):
-            ax.set_title(_wrapped(styles[group].label or group))
-        ax.set_ylabel(f"{title}, a.u." if number % len(groups) == 0 else "")
-        ax.set_xlabel("Place, events" if number >= len(groups) * (len(SIGNALS) - 1) else "")
-    handles = [
-        Line2D(
-            [], [], label=name.replace("_", " "), color=colours[n % len(colours)], ls="-" if n < len(colours) else "--"
-        )
-        for n, name in enumerate(conditions)
-    ]
+    tables = []
+    for row, (signal, title) in zip(axes.reshape(len(SIGNALS), -1), SIGNALS.items(), strict=True):
+        drawn = []
+        for ax, group in zip(row, groups, strict=True):
+            own = top.sel(variable=signal)[measured["group"].values == group]
+            tables.append(_draw_group(ax, own).assign(group=group, variable=signal))
+            if not _there(own):
+                ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", fontsize=7, color="0.4")
+            else:
+                drawn.append(ax)
+            ax.set_ylabel(f"{title}, a.u." if ax is row[0] else "")
+            ax.set(xlim=(-BEFORE - 0.2, AFTER + 0.2), xticks=[-BEFORE, 0, AFTER])
+        # what is small is to look small; a group without the signal has nothing to do with the scale
+        ends = [ax.get_ylim() for ax in drawn] or [(0.0, 1.0)]
+        for ax in row:
+            ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+            ax.tick_params(labelleft=ax is row[0])
+    for ax, group in zip(axes[: len(groups)], groups, strict=True):
+        ax.set_title(_wrapped(styles[group].label or group, max(9, 72 // len(groups))))
+    for ax in axes[-len(groups) :]:
+        ax.set_xlabel("Place, events")
+    handles = [Line2D([], [], label=name.replace("_", " "), **_look(place)) for place, name in enumerate(conditions)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
     layer = figures.layer_name(measured["layer"].values[-1])
+    bands = (
+        f"; bands: 95 % interval (Student t) over {FEWEST_FOR_BANDS} animals or more"
+        if len(conditions) <= MOST_BANDS
+        else ""
+    )
     caption = (
         f"{layer}, last session, plasticity {measured.attrs['plasticity']}: mean over units, events and animals around "
-        "the events (0) of every condition. "
+        f"the events (0) of every condition{bands}. Within a row all groups have the same scale; none: the group has "
+        "no such signal. "
     )
-    return figures.Drawing(figure, pd.DataFrame(rows), caption + figures.sizes_text(measured) + ".")
+    numbers = pd.concat(tables, ignore_index=True)
+    return figures.Drawing(figure, numbers, caption + figures.sizes_text(measured) + ".")
+
+
+def _look(place: int) -> dict[str, str]:
+    """Colour and dashes of a condition, by its place."""
+    colours = list(figures.PALETTE)
+    return {"color": colours[place % len(colours)], "linestyle": "-" if place < len(colours) else "--"}
+
+
+def _there(own: xr.DataArray) -> bool:
+    """Whether a group has a signal at all: null models have no teaching signal."""
+    return bool(np.nan_to_num(own.values).any())
+
+
+def _draw_group(ax: Axes, own: xr.DataArray) -> pd.DataFrame:
+    """Mean over the animals of a group around every condition, with bands where there are few; the same as rows."""
+    tables, steps = [], own["step"].values
+    conditions = own["condition"].values.astype(str)
+    for place, condition in enumerate(conditions):
+        over = measures.mean_and_interval(own.sel(condition=condition).transpose("animal", "step").values)
+        columns = {"event": steps, "mean": over.mean, "lower": over.low, "upper": over.high}
+        tables.append(pd.DataFrame(columns).assign(condition=condition))
+        if not _there(own):
+            continue
+        ax.plot(steps, over.mean, linewidth=1.0, **_look(place))
+        if len(conditions) <= MOST_BANDS and own.sizes["animal"] >= FEWEST_FOR_BANDS:
+            colour = _look(place)["color"]
+            ax.fill_between(steps, over.low, over.high, color=colour, alpha=0.18, linewidth=0)
+    ax.axvline(0, color="0.8", linewidth=0.6, zorder=0)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _wrapped(text: str, width: int = 18) -> str:
@@ -228,7 +266,7 @@ def _wrapped(text: str, width: int = 18) -> str:
 def draw_classes(measured: xr.Dataset) -> figures.Drawing:
     """Fractions of units of the top layer that respond more, or less, to a violation than to its control."""
     styles = figures.styles_of(measured)
-    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 92, 2, len(SIGNALS))
+    figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 84, 2, len(SIGNALS))
     tables = []
     for number, ax in enumerate(axes):
         name = ("fraction_responding_more", "fraction_responding_less")[number // len(SIGNALS)]
@@ -238,13 +276,14 @@ def draw_classes(measured: xr.Dataset) -> figures.Drawing:
         figures.animal_points(values, bounds=(own["lower"], own["upper"]), ax=ax, styles=styles)
         ax.axhline(TAIL, color="0.6", linewidth=0.6, zorder=0)
         figures.chance_levels(own["chance"], ax=ax, styles=styles)
-        ax.set_ylim(-0.03, 1.03)
-        if number < len(SIGNALS):
-            ax.set_title(title)
-            ax.set_xticklabels([])
+        ax.set(xticks=[], ylim=(-0.03, 1.03))
+        ax.set_title(title if number < len(SIGNALS) else "")
+        side = "more" if number < len(SIGNALS) else "less"
+        ax.set_ylabel(f"Fraction responding {side}" if number % len(SIGNALS) == 0 else "")
         table = values.to_dataframe(name="value").reset_index().assign(measure=name)
         tables.append(table.assign(**{end: one.values for end, one in own.items()}))
     figures.panel_letters(axes)
+    figures.group_legend(figure, styles)
     pair = measured["fraction_responding_more"].attrs["pair"].replace("_", " ")
     caption = (
         f"Units of the top layer that respond more (above) or less (below): {pair}, permutation test within each "

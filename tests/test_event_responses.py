@@ -57,6 +57,30 @@ def test_fractions_of_an_animal_do_not_depend_on_its_place(analysis):
     assert not analysis.measure(alone)["fraction_responding_more_chance"].equals(own["fraction_responding_more_chance"])
 
 
+def test_groups_share_the_scale_of_a_signal_and_what_a_null_does_not_have_is_not_drawn(analysis):
+    recording = planted()
+    events = recording["events"].to_dataset()
+    # the last three of six animals: rates a tenth as large, and no teaching signal
+    factor = xr.DataArray([1.0] * 3 + [0.1] * 3, dims="animal")
+    both = xr.concat(
+        [events, events.assign_coords(animal=["b-0", "b-1", "b-2"], group=("animal", ["b"] * 3))], "animal"
+    )
+    both = both.assign({name: both[name] * factor for name in ("rate", "somatic")})
+    both = both.assign(feedback=both["feedback"] * (factor == 1))
+    drawing = analysis.plot(analysis.measure(xr.DataTree.from_dict({"/events": both})))["event_responses"]
+    axes = drawing.figure.axes
+    for row in range(3):
+        first, second = axes[2 * row : 2 * row + 2]
+        assert first.get_ylim() == second.get_ylim()
+        largest = [max((line.get_ydata().max() for line in ax.lines[:-1]), default=0) for ax in (first, second)]
+        assert largest[1] < 0.15 * largest[0] <= 0.15 * first.get_ylim()[1]
+    none = axes[5]
+    assert [text.get_text() for text in none.texts] == ["none"] and len(none.lines) == 1
+    # three conditions: a band over animals for each line
+    assert len(axes[0].collections) == 3 and "bands: 95 % interval" in drawing.caption
+    assert not drawing.numbers["lower"].isna().all()
+
+
 def test_fractions_have_intervals_and_their_level_of_chance(analysis):
     measured = analysis.measure(planted())
     for name in ("more", "less"):
