@@ -35,9 +35,10 @@ def protocol(tmp_path_factory):
 def start(tmp_path_factory):
     """Start a process of Dask; all are ended after the tests."""
     started = []
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    root = str(Path(__file__).resolve().parent.parent)
 
-    def start_process(*arguments):
+    def start_process(*arguments, path=root):
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(path)}
         log = (tmp_path_factory.mktemp("log") / "log").open("w")
         process = subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments], stdout=log, stderr=log, env=environment, cwd=log.name[:-4]
@@ -55,17 +56,22 @@ def start(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scheduler(start, tmp_path_factory):
     """Address of a scheduler."""
-    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
-    process = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+    return start_scheduler(start, tmp_path_factory.mktemp("scheduler") / "scheduler.json")
+
+
+def start_scheduler(start, file, **where):
+    """Address of a new scheduler."""
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    process = start("scheduler", *options, **where)
     while not file.is_file() or not file.read_text():
         assert process.poll() is None
         time.sleep(0.05)
     return json.loads(file.read_text())["address"]
 
 
-def worker(start, scheduler):
+def worker(start, scheduler, **where):
     """A worker process with one thread."""
-    return start("worker", scheduler, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    return start("worker", scheduler, "--nthreads", "1", "--no-nanny", "--no-dashboard", **where)
 
 
 def wait_for_workers(scheduler, number):
@@ -134,6 +140,29 @@ def test_a_scheduler_that_does_not_answer_is_refused_in_one_sentence(protocol, t
         assert stop.value.code == 2
         error = capsys.readouterr().err
         assert f"no Dask scheduler answers at {address}" in error and "start one with: dask scheduler" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@installed
+@pytest.mark.parametrize("whole", ["none", "worker"])
+def test_processes_that_lack_neurofa_are_named_in_one_sentence(
+    protocol, start, tmp_path, tmp_path_factory, monkeypatch, capsys, whole
+):
+    lacking = tmp_path_factory.mktemp("lacking")
+    (lacking / "neurofa.py").write_text("raise ModuleNotFoundError(\"No module named 'neurofa'\")\n")
+    address = start_scheduler(start, lacking / "scheduler.json", path=lacking)
+    worker(start, address, **({} if whole == "worker" else {"path": lacking}))
+    wait_for_workers(address, 1)
+    monkeypatch.chdir(tmp_path)
+    command = ["neurofa", "sweep", str(protocol), "--over", "rule.name=fa,nfa", "--scheduler", address]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    who = "the scheduler" if whole == "worker" else "the scheduler and 1 more"
+    assert f"{who} at {address} cannot import neurofa (No module named 'neurofa'); install version" in error
+    assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,7 +37,8 @@ def on_cluster(address: str) -> Callable[[Path, Sequence[str], Progress | None],
     Raises
     ------
     ConfigError
-        Where Dask is not installed, nobody answers at the address, there are no workers, or they run another version.
+        Where Dask is not installed, nobody answers at the address, there are no workers, or scheduler or workers lack
+        neurofa or have another version of it.
     """
     if util.find_spec("distributed") is None:
         raise ConfigError(
@@ -45,16 +46,34 @@ def on_cluster(address: str) -> Callable[[Path, Sequence[str], Progress | None],
             "or leave --scheduler out"
         )
     with _connected(address) as client:
-        facts = client.run(_facts)
-    if not facts:
+        _check_versions(address, client)
+    return partial(_send, address)
+
+
+def _check_versions(address: str, client: Any) -> None:
+    """Scheduler and workers need the same version of neurofa: both unpack what is sent."""
+    workers = client.run(_facts, on_error="return")
+    if not workers:
         raise ConfigError(f"the scheduler at {address} has no workers; start some with: dask worker {address}")
-    others = {told for told in facts.values() if told != __version__}
+    try:
+        told = {"the scheduler": client.run_on_scheduler(_facts)}
+    except ImportError as error:
+        told = {"the scheduler": error}
+    told |= {f"the worker {name}": answer for name, answer in workers.items()}
+    failed = {name: answer for name, answer in told.items() if isinstance(answer, BaseException)}
+    if failed:
+        first, reason = next(iter(failed.items()))
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise ConfigError(
+            f"{first}{more} at {address} cannot import neurofa ({' '.join(str(reason).split())}); install version "
+            f"{__version__} where dask scheduler and dask worker run, as here"
+        )
+    others = {name: answer for name, answer in told.items() if answer != __version__}
     if others:
         raise ConfigError(
-            f"workers at {address} have neurofa {', '.join(sorted(others))}, here it is {__version__}; "
-            "install the same version on all of them"
+            f"{', '.join(others)} at {address} has neurofa {', '.join(sorted(set(others.values())))}, here it is "
+            f"{__version__}; install the same version on all of them"
         )
-    return partial(_send, address)
 
 
 @contextmanager
@@ -120,7 +139,7 @@ def _take(path: str) -> None:
 
 
 def _facts() -> str:
-    """Version of neurofa on a worker."""
+    """Version of neurofa on the scheduler or a worker."""
     return __version__
 
 
