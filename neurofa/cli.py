@@ -133,10 +133,12 @@ def resume(folder: RunFolder, scheduler: Scheduler = None) -> None:
 def list_known(
     kind: Annotated[
         str,
-        typer.Argument(help="protocols, rules, noise, overnight, stimuli, analyses, references; nothing for all."),
+        typer.Argument(
+            help="protocols, rules, noise, overnight, stimuli, analyses, measures, references, import; nothing for all."
+        ),
     ] = "",
 ) -> None:
-    """List protocols, rules, overnight processes, stimulus sets, analyses and references."""
+    """List protocols, rules, overnight processes, stimulus sets, analyses, measures and references."""
     from neurofa.listing import listings
 
     for title, rows in listings(kind).items():

@@ -8,6 +8,9 @@ from pathlib import Path
 from neurofa.catalogue import did_you_mean, shipped_folder
 from neurofa.errors import ConfigError
 
+#: what can be listed
+KINDS = ("protocols", "rules", "noise", "overnight", "stimuli", "analyses", "measures", "references", "import")
+
 
 def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
     """
@@ -16,8 +19,7 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
     Parameters
     ----------
     kind : str, optional
-        ``protocols``, ``rules``, ``noise``, ``overnight``, ``stimuli``, ``analyses``, ``references`` or ``import``;
-        empty for all.
+        One of `KINDS`; empty for all.
 
     Returns
     -------
@@ -36,6 +38,7 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
         "overnight": _overnight,
         "stimuli": _stimuli,
         "analyses": _analyses,
+        "measures": _measures,
         "references": _references,
         "import": _import_options,
     }
@@ -46,6 +49,7 @@ def listings(kind: str = "") -> dict[str, list[tuple[str, str]]]:
         "overnight": "Overnight processes",
         "stimuli": "Stimulus sets",
         "analyses": "Analyses",
+        "measures": "Measures in neurofa.measures (what they return)",
         "references": "References",
         "import": "Options of neurofa import",
     }
@@ -109,6 +113,30 @@ def _stimuli() -> list[tuple[str, str]]:
 def _analyses() -> list[tuple[str, str]]:
     """Shipped analyses; their files are read, not run."""
     return [(path.stem, _first_line(_docstring(path))) for path in sorted(shipped_folder("analyses").glob("[!_]*.py"))]
+
+
+def _measures() -> list[tuple[str, str]]:
+    """Public functions of `neurofa.measures` with their first sentence and what they return; files are not run."""
+    root = Path(__file__).resolve().parent.parent
+    public: dict[str, set[str]] = {}
+    for line in ast.parse((root / "neurofa" / "measures" / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.ImportFrom) and (line.module or "").startswith("neurofa.measures."):
+            public.setdefault(str(line.module), set()).update(alias.name for alias in line.names)
+    rows = []
+    for module, names in public.items():
+        file = root.joinpath(*module.split(".")).with_suffix(".py")
+        file = file if file.is_file() else file.with_suffix("") / "__init__.py"
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name in names:
+                text = ast.get_docstring(node) or ""
+                returned = _returned(text)
+                rows.append((node.name, f"{_first_line(text)} {f'[{returned}]' if returned else ''}".rstrip()))
+    return sorted(rows)
+
+
+def _returned(text: str) -> str:
+    """What a docstring says that a function returns: dimensions, unit or range."""
+    return text.partition("\nReturns\n-------\n")[2].partition("\n")[0].strip()
 
 
 def _references() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The commands as a user types them: what they leave on disk, what they print, how they refuse."""
 
+import inspect
 import json
 import re
 import shutil
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurofa import cli
+from neurofa import cli, measures
+from neurofa.listing import KINDS, listings
 from neurofa.recording import load_recording
 from tests.nwb_files import known_session, write_session
 from tests.short_protocol import TINY_ANALYSIS, write_short, write_tiny
@@ -167,6 +169,22 @@ def test_list_of_overnight_processes_names_their_sources(call):
     rows = [line for line in out.splitlines() if line.startswith("  ")]
     assert len(rows) > 8
     assert all(re.search(r"\[.*10\.\d+/\S+\]$", row) for row in rows), rows
+
+
+def test_list_of_measures_names_every_public_one_with_its_sentence_and_unit(call):
+    code, out, _ = call("list", "measures")
+    assert code == 0
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines()[1:])
+    public = {name for name, one in vars(measures).items() if inspect.isfunction(one) and not name.startswith("_")}
+    assert rows.keys() == public
+    assert rows["angle_procrustes_deg"].endswith("of one onto the other. [(session, session), degrees, 0 to 90]")
+
+
+def test_help_of_list_names_every_kind(call):
+    code, out, _ = call("list", "--help")
+    assert code == 0
+    assert all(re.search(rf"\b{kind}\b", out) for kind in KINDS)
+    assert list(listings()) == [next(iter(listings(kind))) for kind in KINDS]
 
 
 def test_list_of_one_kind_names_nothing_else(call):
