@@ -502,6 +502,15 @@ def test_a_recorded_animal_that_switches_maps_is_warned_of_wherever_it_is_compar
     assert told in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_recorded_animals_that_are_drawn_over_a_figure_are_warned_of_too(tmp_path):
+    recorded = switching_mice()
+    write_recording(recorded, tmp_path / "recording.zarr")
+    for given in (recorded, tmp_path):
+        analyse(small(), ["drift_over_days"], recorded=given, out=tmp_path / "out")
+        caption = (tmp_path / "out" / "figures" / "drift_decay.txt").read_text()
+        assert caption.strip().endswith("single trials of M1 switch between maps.")
+
+
 def findings_of(folder):
     tables = [pd.read_csv(folder / f"{name}.csv") for name in ("measures", "counts")]
     return findings(*tables, {}, comparison.read_scorecard(folder))
