@@ -184,7 +184,7 @@ def _placed(values: np.ndarray, sessions: np.ndarray, n_sessions: int) -> np.nda
 def _decay(measured: xr.Dataset) -> xr.Dataset:
     """Loss per day of every animal, and forms of decay of every group (of fewer than three: every animal)."""
     sizes, days = [measured.sizes[dim] for dim in ("variable", "animal", "layer")], measured["day"].values
-    rates = np.full((2, *sizes, len(FITTED)), np.nan)
+    rates = np.full((3, *sizes, len(FITTED)), np.nan)
     parts = figures.parts_of(measured)
     score = np.full((len(parts), sizes[2], len(FITTED), len(FORMS)), np.nan)
     supported = np.zeros(score.shape, dtype=bool)
@@ -195,6 +195,7 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
                 rates[0, 0, animal, layer, condition] = -measures.fit_decay(lag, curve, "linear").parameters[
                     "slope_per_day"
                 ]
+                rates[2, 0, animal, layer, condition] = measures.two_stage_decay(lag, curve).first_day_drop
             rates[1, 0, :, layer, condition] = measures.decay_time_constants(lag, curves)
             for number, part in enumerate(parts.values()):
                 own = curves[np.isin(measured["animal"].values, part["animal"].values)]
@@ -206,6 +207,7 @@ def _decay(measured: xr.Dataset) -> xr.Dataset:
         {
             "loss_per_day": (dims, rates[0], {"long_name": "loss per day", "units": "1 / day"}),
             "loss_time_constant_days": (dims, rates[1], {"long_name": "time constant of loss", "units": "days"}),
+            "first_day_drop": (dims, rates[2], {"long_name": "loss by the first day (two stages)", "units": "1"}),
             "score_of_form": (of_forms, score, {"long_name": "score of a form of decay (less: better)", "table": 0}),
             "supported_form": (of_forms, supported, {"long_name": "not told from the best form", "table": 0}),
         },

@@ -16,10 +16,13 @@ ACCURACIES = {
     "cross_day_decoding_accuracy": "fraction of stimuli decoded",
     "cross_day_decoding_accuracy_within_one": "fraction of stimuli decoded, or a neighbour in place or time",
 }
+#: what is in the table and in no panel: the curve of the first accuracy, each tested session divided by its own day
+RELATIVE = {"cross_day_decoding_relative_accuracy": "fraction decoded / fraction decoded by maps of the same day"}
 #: measure id to the attribute of `neurofa.measures.CrossDayDecoding`
 PARTS = {
     "cross_day_decoding_accuracy": "accuracy",
     "cross_day_decoding_accuracy_within_one": "accuracy_within_one",
+    "cross_day_decoding_relative_accuracy": "relative_accuracy",
     "cross_day_decoding_chance": "chance",
     "cross_day_decoding_chance_within_one": "chance_within_one",
 }
@@ -74,7 +77,12 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     dims = ("variable", "animal", "layer", "session_a", "session_b")
     for name, part in PARTS.items():
         values = np.array([[[getattr(decoded, part) for decoded in of_layers] for of_layers in each]])
-        attrs = {"long_name": ACCURACIES.get(name, "chance level"), "units": "1", "directed": 1, "diagonal": 1}
+        attrs = {
+            "long_name": (ACCURACIES | RELATIVE).get(name, "chance level"),
+            "units": "1",
+            "directed": 1,
+            "diagonal": 1,
+        }
         measured[name] = (dims, values, attrs)
     for name in CHANCES.values():
         measured[name].attrs["table"] = 0

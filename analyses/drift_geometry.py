@@ -23,6 +23,7 @@ OF_MAPS = {
     "linear_cka": ("linear centred kernel alignment", "1"),
     "angle_between_drift_vectors": ("angle between the drift of two stimuli", "degrees"),
     "mean_squared_displacement": ("mean squared displacement per unit", "rate^2"),
+    "mean_squared_rotation": ("mean squared angle between responses to the same stimulus", "rad^2"),
     "drift_kurtosis": ("excess kurtosis of the units' steps", "1"),
     "drift_share_of_top_units": ("share of drift in the top tenth of units", "1"),
 }
@@ -57,6 +58,8 @@ OF_COMPONENTS = {
 OF_FITS = {
     "diffusion_exponent": ("exponent of the mean squared displacement", "1"),
     "diffusion_constant": ("diffusion constant per unit", "rate^2 / day^exponent"),
+    "rotational_diffusion_exponent": ("exponent of the mean squared rotation", "1"),
+    "rotational_diffusion_constant": ("constant of rotational diffusion", "rad^2 / day^exponent"),
     "angle_growth_deg_per_day": ("growth of the angle between responses to the same stimulus", "degrees / day"),
 }
 N_COMPONENTS = 5
@@ -174,6 +177,7 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
         "linear_cka": measures.linear_cka(maps.maps),
         "angle_between_drift_vectors": measures.angle_between_drift_vectors_deg(maps.maps),
         "mean_squared_displacement": measures.mean_squared_displacement(maps.maps),
+        "mean_squared_rotation": measures.mean_squared_rotation(maps.maps),
         "drift_kurtosis": measures.drift_kurtosis(maps.maps),
         "drift_share_of_top_units": measures.drift_share_of_top_units(maps.maps),
         "drift_magnitude_relative_noise_corrected": measures.drift_magnitude_noise_corrected(maps.halves),
@@ -205,8 +209,11 @@ def _of_layer(probe: xr.Dataset, animal: int, layer: str) -> dict[str, np.ndarra
         whole[name][maps.session] = values
     curve = measures.mean_by_lag(found["mean_squared_displacement_noise_corrected"], maps.day)
     fit = measures.fit_diffusion(curve.lag, curve.mean)
+    turned = measures.mean_by_lag(found["mean_squared_rotation"], maps.day)
+    turn = measures.fit_diffusion(turned.lag, turned.mean)
     growth = measures.growth_per_day(found["angle_between_population_vectors_deg"], maps.day)
-    return whole | dict(zip(OF_FITS, (fit.exponent, fit.diffusion_constant, growth), strict=True))
+    fits = (fit.exponent, fit.diffusion_constant, turn.exponent, turn.diffusion_constant, growth)
+    return whole | dict(zip(OF_FITS, fits, strict=True))
 
 
 def _placed(matrix: np.ndarray, sessions: np.ndarray, n_sessions: int) -> np.ndarray:

@@ -73,3 +73,17 @@ def test_what_does_not_fit_is_refused() -> None:
         measures.fit_decay(LAG, LAG[:3], "linear")
     with pytest.raises(ShapeError, match="with 10 lags"):
         measures.compare_decay_forms(LAG, np.ones((3, 4)))
+
+
+def test_a_drop_and_a_steady_loss_are_told_apart() -> None:
+    lag = np.array([0.0, 1, 2, 5, 9])
+    found = measures.two_stage_decay(lag, np.where(lag > 0, 0.6 - 0.01 * (lag - 1), 1.0))
+    assert (found.first_day_drop, found.loss_per_day, found.r2) == pytest.approx((0.4, 0.01, 1))
+    steady = measures.two_stage_decay(lag, 1 - 0.02 * lag)
+    assert (steady.first_day_drop, steady.loss_per_day) == pytest.approx((0.02, 0.02))  # no drop beyond that of a day
+    later = measures.two_stage_decay([0.5, 3, np.nan, 7], [0.0, 0.58, 5.0, 0.54])
+    assert (later.first_day_drop, later.loss_per_day, later.n_points) == pytest.approx((0.4, 0.01, 2))
+    assert np.isnan(measures.two_stage_decay([0, 1, 1], [1, 0.5, 0.6]).first_day_drop)
+    assert np.isnan(measures.two_stage_decay([1, 2], [0.5, 0.5]).r2)
+    with pytest.raises(ShapeError, match="equal length"):
+        measures.two_stage_decay([1, 2], [1.0])

@@ -201,3 +201,19 @@ def test_nearest_maps_are_those_of_scikit_learn() -> None:
         expected = accuracy_score(np.repeat(np.arange(8), 5), model.predict(rates[j].reshape(-1, 20)))
         assert found[i, j] == pytest.approx(expected, abs=1e-12)
         assert 0.2 < expected < 1
+
+
+def test_relative_accuracy_is_that_of_the_tested_day() -> None:
+    nan = np.nan
+    accuracy = np.array([[0.8, 0.2, nan], [0.4, 0.5, 0.3], [0.6, nan, 0.0]])
+    found = measures.CrossDayDecoding(
+        accuracy, accuracy, accuracy, accuracy, np.ones((3, 3), dtype=np.int64)
+    ).relative_accuracy
+    np.testing.assert_allclose(found, [[1, 0.4, nan], [0.5, 1, nan], [0.75, nan, nan]])
+    # a noisier day lowers the accuracy, and not the relative one: maps of a quieter day are better than its own
+    rng = np.random.default_rng(3)
+    tuning = 3 * rng.standard_normal((6, 1, 40))
+    noise = np.array([1.0, 1.0, 12.0])[:, None, None, None] * rng.standard_normal((3, 6, 40, 40))
+    decoded = measures.cross_day_decoding(tuning + noise)
+    assert decoded.accuracy[0, 2] < 0.9 < decoded.accuracy[0, 1]
+    assert 1 <= decoded.relative_accuracy[0, 2] < 1.3

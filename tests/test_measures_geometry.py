@@ -305,3 +305,36 @@ def test_fractions_that_are_none_are_refused() -> None:
             displacement.top_share_of_normal_drift(3, fraction)
     with pytest.raises(ConfigError, match="n_stimuli"):
         displacement.top_share_of_normal_drift(0)
+
+
+def test_the_mean_squared_rotation_is_the_square_of_a_known_angle_and_sees_no_gain() -> None:
+    rng = np.random.default_rng(11)
+    start, end = (np.linalg.qr(rng.standard_normal((40, 2)))[0].T for _ in range(2))
+    start, end = start[0], end[0] - (end[0] @ start[0]) * start[0]
+    end /= np.linalg.norm(end)
+    angle = 0.03 * np.arange(8)
+    maps = np.cos(angle)[:, None, None] * start + np.sin(angle)[:, None, None] * end
+    found = displacement.mean_squared_rotation(maps)
+    np.testing.assert_allclose(found, (angle[:, None] - angle) ** 2, atol=1e-12)
+    gains = np.linspace(1, 3, 8)[:, None, None]
+    np.testing.assert_allclose(displacement.mean_squared_rotation(gains * maps), found, atol=1e-12)
+    assert not np.allclose(displacement.mean_squared_displacement(gains * maps), found / 40)
+    fit = displacement.fit_diffusion(*curve_by_lag(found))
+    assert (fit.exponent, fit.diffusion_constant) == pytest.approx((2, 0.03**2 / 2))
+
+
+def test_a_walk_on_the_sphere_diffuses_with_exponent_one_and_gaps_are_left_out() -> None:
+    rng = np.random.default_rng(12)
+    maps = [rng.standard_normal((30, 300))]
+    for _ in range(9):
+        maps.append(maps[-1] + 0.05 * rng.standard_normal((30, 300)))
+    values = np.stack(maps)
+    found = displacement.mean_squared_rotation(values)
+    fit = displacement.fit_diffusion(*curve_by_lag(found))
+    assert (fit.exponent, fit.diffusion_constant) == pytest.approx((1, 0.05**2 / 2), rel=0.05)
+    gaps = values.copy()
+    gaps[2, :, :40], gaps[5, 3] = np.nan, np.nan
+    with_gaps = displacement.mean_squared_rotation(gaps)
+    common = displacement.mean_squared_rotation(np.delete(values[[2, 5]][:, :, 40:], 3, axis=1))
+    assert with_gaps[2, 5] == pytest.approx(common[0, 1])
+    assert np.isnan(displacement.mean_squared_rotation(np.zeros((2, 3, 4)))).all()

@@ -33,8 +33,10 @@ from neurofa.measures.courses import courses_of_learning as courses_of_learning
 from neurofa.measures.courses import steps_of_learning as steps_of_learning
 from neurofa.measures.decay_models import DecayComparison as DecayComparison
 from neurofa.measures.decay_models import DecayFit as DecayFit
+from neurofa.measures.decay_models import TwoStageDecay as TwoStageDecay
 from neurofa.measures.decay_models import compare_decay_forms as compare_decay_forms
 from neurofa.measures.decay_models import fit_decay as fit_decay
+from neurofa.measures.decay_models import two_stage_decay as two_stage_decay
 from neurofa.measures.decoders_over_days import (
     ConstrainedDecoders as ConstrainedDecoders,
 )
@@ -60,6 +62,7 @@ from neurofa.measures.displacement import (
 from neurofa.measures.displacement import (
     mean_squared_displacement_noise_corrected as mean_squared_displacement_noise_corrected,
 )
+from neurofa.measures.displacement import mean_squared_rotation as mean_squared_rotation
 from neurofa.measures.displacement import (
     top_share_of_normal_drift as top_share_of_normal_drift,
 )

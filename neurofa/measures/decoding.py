@@ -41,6 +41,29 @@ class CrossDayDecoding:
     chance_within_one: Floats
     n_tests: Ints
 
+    @property
+    def relative_accuracy(self) -> Floats:
+        """
+        Accuracy relative to that of a decoder of the same day.
+
+        a(i, j) = A(i, j) / A(j, j) (eq. 14 of the source), A(i, j) the accuracy on session j with the maps of session
+        i, A(j, j) with those of j itself, repeats left out: how much is lost by having learned on another day, and not
+        by a day on which less can be decoded. Guessing reaches chance(i, j) / A(j, j).
+
+        Returns
+        -------
+        (session, session), 0 or above
+            1 on the diagonal, above 1 where the maps of another day are better; not symmetric. NaN where A(i, j) is,
+            and where A(j, j) is 0 or NaN: without two repeats.
+
+        References
+        ----------
+        Aitken et al. 2022, PLoS Computational Biology 18:e1010716, doi 10.1371/journal.pcbi.1010716.
+        """
+        same_day = np.diag(self.accuracy)
+        known = np.isfinite(same_day) & (same_day > 0)
+        return np.where(known, self.accuracy / np.where(known, same_day, 1.0), np.nan)
+
 
 @dataclass(frozen=True)
 class _Tests:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from neurofa.errors import ConfigError, ShapeError
 from neurofa.measures.kernels import ROUNDING, Floats, mask_pair
-from neurofa.measures.pairs import Pairs, mean_of_defined, pairs, pairs_of_halves
+from neurofa.measures.pairs import Pairs, angles_of_pairs, mean_of_defined, pairs, pairs_of_halves
 
 #: what is this far below a whole number is rounding
 NEARLY = 1e-9
@@ -80,6 +80,44 @@ def mean_squared_displacement_noise_corrected(halves: ArrayLike) -> Floats:
     NeuroImage 137:188, doi 10.1016/j.neuroimage.2015.12.012 (distances without bias).
     """
     return np.stack([_mean_product(a, b) for a, b in pairs_of_halves(halves)])
+
+
+def mean_squared_rotation(maps: ArrayLike, other: ArrayLike | None = None) -> Floats:
+    """
+    Mean squared angle by which the population vectors turn between two sessions.
+
+    MSR(s, t) = mean over stimuli c of theta(c)^2, theta the angle between x_s(c) and x_t(c) in radians: unlike
+    `mean_squared_displacement` it does not see gains, and it is bounded by pi^2 ((pi / 2)^2 for rates), so that
+    diffusion on the sphere looks sub-diffusive where angles are large. Noise of the trials turns vectors too and is
+    not corrected: it adds a step at the shortest lag. `mean_by_lag` and `fit_diffusion` (MSR = 2 D lag^alpha) give the
+    constant of rotational diffusion D, rad^2 per day^alpha.
+
+    Parameters
+    ----------
+    maps : (session, stimulus, unit), Hz or a.u.
+        Mean rates, not centred. Gaps: a pair uses the units finite in both sessions and the stimuli finite in both; a
+        stimulus for which these units are silent in one of the two is left out of the mean.
+    other : (session, stimulus, unit), optional
+        What `maps` are held against; without it, `maps`.
+
+    Returns
+    -------
+    (session, session), rad^2, 0 to pi^2
+        NaN where no stimulus is left.
+
+    Raises
+    ------
+    ShapeError
+        Where dimensions differ or single values are missing.
+
+    References
+    ----------
+    Qin et al. 2023, Nature Neuroscience 26:339, doi 10.1038/s41593-022-01225-z.
+    """
+    rows = []
+    for angle, defined in angles_of_pairs(*mask_pair(maps, other)):
+        rows.append(mean_of_defined(angle**2, defined))
+    return np.stack(rows)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,9 @@ def alignment_with_noise_directions(
     """
     Alignment of drift with the directions in which repeats of the same stimulus differ.
 
-    M = the covariance over repeats of each stimulus in the earlier session (eqs. 3-5); formulas in the module's text.
+    rho = mean over stimuli of (phi - phi0) / (1 - phi0), phi^2 = d^T M d / (|d|^2 lambda), phi0^2 = tr(M) / (N lambda):
+    d the drift of the mean response to a stimulus over the N units of the pair, M the covariance over repeats of that
+    stimulus in the earlier session, lambda its largest eigenvalue (eqs. 3-5).
     The source standardises every unit first: `standardise`. Noise that is left in the means lies in the directions of
     noise by its nature and raises rho: `rho_noise_corrected` uses the products of the drift in the two halves of the
     repeats, d^a^T M d^b / (d^a . d^b lambda) summed over stimuli above and below the line, with M the mean of the
@@ -165,9 +167,11 @@ def alignment_with_coding_directions(
     """
     Alignment of drift with the directions in which the mean response changes with the stimulus.
 
+    rho = mean over stimuli of (phi - phi0) / (1 - phi0), phi^2 = d^T M d / (|d|^2 lambda), phi0^2 = tr(M) / (N lambda):
+    d the drift of the mean response to a stimulus over the N units of the pair, lambda the largest eigenvalue of M, and
     M = the second moment of dz/dx (its covariance plus its mean times its mean, eq. 6): g g^T averaged over the
     differences g of the mean responses, in the earlier session, between neighbouring stimuli; without `order`, between
-    all pairs of stimuli. Formulas in the module's text. Noise of the earlier session's means is part of both the drift
+    all pairs of stimuli. Noise of the earlier session's means is part of both the drift
     and g and raises rho: `rho_noise_corrected` uses the products (d^a . g^b) (d^b . g^a) of the two halves of the
     repeats above the line and d^a . d^b below. What noise adds to lambda is not corrected, so that it is too small.
 

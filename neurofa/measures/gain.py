@@ -45,6 +45,10 @@ def gain_and_turn(maps: ArrayLike, other: ArrayLike | None = None) -> GainAndTur
     """
     Split the change between two sessions into a gain and a turn of the code.
 
+    With x and y the maps of the two sessions as vectors over all stimuli and units of the pair: gain g = |y| / |x|,
+    cos = x . y / (|x| |y|), and energy |y - x|^2 / |x|^2 = (g - 1)^2 + 2 g (1 - cos): the first part is what one gain
+    of all units does, the second what no gain can do. share_of_gain = (g - 1)^2 / energy, angle of turn = arccos(cos).
+
     Parameters
     ----------
     maps : (session, stimulus, unit), Hz or a.u.
@@ -79,7 +83,8 @@ def gain_and_turn_noise_corrected(halves: ArrayLike) -> GainAndTurn:
     """
     Split the change between two sessions into a gain and a turn, without the noise of the trials.
 
-    |x|^2 is x^a . x^b of the two halves, x . y the mean over the four pairs of a half of one session with a half of the
+    g^2 = |y|^2 / |x|^2, cos = x . y / (g |x|^2) and |y - x|^2 / |x|^2 = (g - 1)^2 + 2 g (1 - cos), where |x|^2 is
+    x^a . x^b of the two halves, and x . y the mean over the four pairs of a half of one session with a half of the
     other: none of them has a bias where the noise of different repeats is independent.
 
     Measured to hold (bias below 0.03 of gain and of both energies, maps that turn and change their gain by known

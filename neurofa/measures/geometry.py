@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from neurofa.errors import ShapeError
 from neurofa.measures.kernels import ROUNDING, Bools, Floats, Masked, mask_maps, mask_pair
-from neurofa.measures.pairs import mean_of_defined, pairs, pairs_of_halves
+from neurofa.measures.pairs import angles_of_pairs, mean_of_defined, pairs, pairs_of_halves
 
 #: deviations below this part of a session's largest value are rounding
 SMALLEST = 1e-14
@@ -197,13 +197,8 @@ def angle_between_population_vectors_deg(maps: ArrayLike, other: ArrayLike | Non
     ----------
     Aitken et al. 2022, PLoS Computational Biology 18:e1010716, doi 10.1371/journal.pcbi.1010716.
     """
-    rows = []
-    for pair in pairs(*mask_pair(maps, other)):
-        norms = [np.linalg.norm(each, axis=2, keepdims=True) for each in (pair.x, pair.y)]
-        u, v = (each / np.where(norm > 0, norm, 1.0) for each, norm in zip((pair.x, pair.y), norms, strict=True))
-        angle = 2 * np.arctan2(np.linalg.norm(u - v, axis=2), np.linalg.norm(u + v, axis=2))
-        rows.append(np.degrees(mean_of_defined(angle, ((norms[0] > 0) & (norms[1] > 0))[:, :, 0])))
-    return np.stack(rows)
+    found = angles_of_pairs(*mask_pair(maps, other))
+    return np.degrees(np.stack([mean_of_defined(angle, defined) for angle, defined in found]))
 
 
 def linear_cka(maps: ArrayLike, other: ArrayLike | None = None) -> Floats:

@@ -62,6 +62,31 @@ def pairs(first: Masked, second: Masked) -> Iterator[Pairs]:
             yield Pairs(values * kept, second.values * kept, units, stimuli)
 
 
+def angles_of_pairs(first: Masked, second: Masked) -> Iterator[tuple[Floats, Bools]]:
+    """
+    Angles between the population vectors of every session of the first and all of the second.
+
+    2 atan2(|u - v|, |u + v|) of the two unit vectors, which is their arccos without its loss of digits.
+
+    Parameters
+    ----------
+    first, second : Masked
+        Maps of the same stimuli and units.
+
+    Yields
+    ------
+    angle : (other session, stimulus), rad
+        One array per session of `first`.
+    defined : (other session, stimulus) bool
+        Where neither vector is silent.
+    """
+    for pair in pairs(first, second):
+        norms = [np.linalg.norm(each, axis=2, keepdims=True) for each in (pair.x, pair.y)]
+        u, v = (each / np.where(norm > 0, norm, 1.0) for each, norm in zip((pair.x, pair.y), norms, strict=True))
+        angle = 2 * np.arctan2(np.linalg.norm(u - v, axis=2), np.linalg.norm(u + v, axis=2))
+        yield angle, np.asarray((norms[0] > 0) & (norms[1] > 0))[:, :, 0]
+
+
 def pairs_of_halves(halves: ArrayLike) -> Iterator[tuple[Pairs, Pairs]]:
     """
     Pair every session with all, in both halves of their repeats.

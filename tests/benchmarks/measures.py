@@ -43,8 +43,8 @@ def suite(responses: np.ndarray) -> dict[str, Callable[[], object]]:
     of_maps = (
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation linear_cka "
         "representational_similarity_correlation angle_unaligned_deg angle_procrustes_deg drift_magnitude "
-        "angle_between_population_vectors_deg mean_squared_displacement drift_kurtosis drift_share_of_top_units "
-        "angle_between_drift_vectors_deg drift_dimensions gain_and_turn"
+        "angle_between_population_vectors_deg mean_squared_displacement mean_squared_rotation drift_kurtosis "
+        "drift_share_of_top_units angle_between_drift_vectors_deg drift_dimensions gain_and_turn"
     )
     of_halves = (
         "population_vector_correlation ensemble_rate_correlation tuning_curve_correlation drift_magnitude "
@@ -105,6 +105,7 @@ def of_results(maps: np.ndarray, halves: np.ndarray, responses: np.ndarray) -> d
         "fit_exponential": lambda: measures.fit_exponential(curve.lag, curve.mean),
         "fit_diffusion": lambda: measures.fit_diffusion(curve.lag, 1 - curve.mean),
         "compare_decay_forms": lambda: measures.compare_decay_forms(curve.lag, curve.mean),
+        "two_stage_decay": lambda: measures.two_stage_decay(curve.lag, curve.mean),
         "compare_decay_forms, animals left out": lambda: measures.compare_decay_forms(
             curve.lag, np.tile(curves, (4, 1))
         ),
