@@ -85,13 +85,13 @@ def why_not_predicting(protocol: "Protocol") -> str:
 def _why_no_null(protocol: "Protocol") -> str:
     """Reason why a null model would be empty; empty where it is not."""
     own, rule = protocol.prediction, protocol.rule
-    for null, setting, value in (
-        ("adaptation", "prediction.adaptation", own.adaptation),
-        ("running_gain", "prediction.speed_gain", own.speed_gain),
-        ("regularised", "rule.activity_penalty", rule.activity_penalty),
+    for null, setting, value, usual in (
+        ("adaptation", "prediction.adaptation", own.adaptation, 0.3),
+        ("running_gain", "prediction.speed_gain", own.speed_gain, 0.5),
+        ("regularised", "rule.activity_penalty", rule.activity_penalty, 0.01),
     ):
         if own.null == null and not is_on(value):
-            return f"prediction.null {null} has no effect with {setting} 0; set it to more than 0"
+            return f"prediction.null {null} has no effect with {setting} 0; set it, for example to {usual:g}"
     if own.null == "regularised" and rule.teaching_signal not in ("", "none"):
         return (
             "prediction.null regularised sends no error, but rule.teaching_signal is "

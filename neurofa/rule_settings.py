@@ -177,7 +177,9 @@ class RuleSettings(Settings):
         0.0, ge=0, description="sd of the noise on every value of a target, in every learning trial"
     )
     activity_penalty: PerAnimal = per_animal(
-        0.0, ge=0, description="of the squared rates of the hidden layers: pulls each rate down in proportion to it"
+        0.0,
+        ge=0,
+        description="pull of hidden rates towards 0, or with prediction.null regularised towards those at birth",
     )
     learning_rate_spread: PerAnimal = per_animal(
         0.0, ge=0, description="sd over hidden units of the log of their learning rate (mean 1)"

@@ -192,7 +192,8 @@ def test_a_measure_without_its_control_is_refused_with_the_name_of_the_control()
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("visuomotor", {"halts_per_minute": 40.0}, "violations as frequent as flow"),
+        ("visuomotor", {"halts_per_minute": 40.0}, "violations as frequent as flow .*for example halts_per_minute 6$"),
+        ("visuomotor", {"halts_per_minute": 0.0, "interval_s": 0.5}, "for example halts_per_minute 12$"),
         ("visuomotor", {"halts_per_minute": -1.0}, "must be above 0"),
         ("visuomotor", {"bout_s": 0.5}, "choose longer bouts"),
         ("omission", {"p_omission": 0.6}, "violations as frequent as the rhythm"),
@@ -225,6 +226,15 @@ def test_impossible_paradigms_are_refused_in_one_sentence(name: str, given: dict
 def test_negative_durations_are_refused(protocol: str, key: str) -> None:
     with pytest.raises(NeurofaError, match=f"{key} must be .*0, got -1"):
         protocol_from(merge(load_protocol(protocol).as_dict(), {"stimuli": {key: -1.0}}))
+
+
+def test_values_that_refusals_name_are_accepted() -> None:
+    rng = np.random.default_rng(0)
+    for interval_s in (0.5, 1.0, 3.0):
+        with pytest.raises(ConfigError) as refused:
+            stimulus_sets()["visuomotor"](rng, halts_per_minute=0.0, interval_s=interval_s)
+        named_value = float(str(refused.value).split()[-1])
+        assert stimulus_sets()["visuomotor"](rng, halts_per_minute=named_value, interval_s=interval_s)
 
 
 def last_of(measured, name: str, group: str, condition: str, session: int = -1) -> np.ndarray:

@@ -289,7 +289,7 @@ def spontaneous_running(onset: np.ndarray, first: np.ndarray, generator: np.rand
     return np.where(runs, speed, 0.0)
 
 
-def refuse_frequent(name: str, probability: float, what: str) -> None:
+def refuse_frequent(name: str, probability: float, what: str, example: str = "0.1") -> None:
     """
     Refuse violations that are more frequent than what they violate.
 
@@ -301,6 +301,8 @@ def refuse_frequent(name: str, probability: float, what: str) -> None:
         Of a violation.
     what : str
         What it violates, for the message.
+    example : str
+        A value that works, for the message.
 
     Raises
     ------
@@ -310,5 +312,5 @@ def refuse_frequent(name: str, probability: float, what: str) -> None:
     if not 0 < probability < 0.5:
         raise ConfigError(
             f"{name} must be above 0 and below 0.5, got {probability:g}: violations as frequent as {what} violate "
-            "nothing; choose for example 0.1"
+            f"nothing; choose for example {example}"
         )

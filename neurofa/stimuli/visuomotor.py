@@ -77,7 +77,7 @@ def visuomotor(
     running); Attinger et al. 2017, Cell 169:1291, doi 10.1016/j.cell.2017.05.023 (coupled and non-coupled rearing).
     """
     p_halt = halts_per_minute * interval_s / 60
-    refuse_frequent("halts_per_minute times interval_s / 60", p_halt, "flow")
+    refuse_frequent("halts_per_minute times interval_s / 60", p_halt, "flow", f"halts_per_minute {6 / interval_s:.3g}")
     ends = interval_s / bout_s
     begins = ends * run_fraction / (1 - run_fraction)
     if ends >= 1 or begins >= 1:
