@@ -1,13 +1,15 @@
 """Synthetic animals whose drift is known, and how far every measure is from the truth.
 
 ``python -m tests.recovery docs/recovery_of_drift.png`` measures the whole grid and draws the figure: the bias of the
-measures that are corrected for the noise of the trials, and of the raw ones beside them. A table that is named after
-the figure takes up the numbers; where it is there, it is drawn and nothing is measured.
+measures that are corrected for the noise of the trials, and of the raw ones beside them, in natural units (rho, the
+cosine of an angle, dimensions as a part of the true ones). A table that is named after the figure takes up the numbers;
+where it is there, it is drawn and nothing is measured.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 
@@ -31,14 +33,44 @@ class Animal:
     An animal whose drift is known.
 
     True maps (session, stimulus, unit), NaN where a cell was not detected; maps of the halves of the repeats, and of
-    all; directions (direction, unit) of the space that drift in a subspace is confined to.
+    all; directions (direction, unit) of the space that drift in a subspace is confined to. Standard deviation of the
+    noise of a single repeat, their number, and the seed of their noise.
     """
 
     true: np.ndarray
     halves: np.ndarray
     whole: np.ndarray
     axes: np.ndarray
+    sd: float
+    n_repeats: int
+    seed: int
     day: np.ndarray = field(default_factory=lambda: DAY)
+
+    @cached_property
+    def repeats(self) -> np.ndarray:
+        """Single repeats (session, stimulus, repeat, unit), the halves of which (even, odd) have the means `halves`."""
+        rng = np.random.default_rng(self.seed)
+        shape = (*self.true.shape[:2], self.n_repeats, self.true.shape[2])
+        noise = self.sd * rng.standard_normal(shape, dtype=np.float32).astype(np.float64)
+        for start, half in enumerate(self.halves):
+            own = noise[:, :, start::2]
+            own += (half - own.mean(axis=2))[:, :, None]
+        return noise
+
+    @cached_property
+    def deviations(self) -> np.ndarray:
+        """Repeats (session, stimulus, repeat, unit) minus their mean."""
+        return self.repeats - self.repeats.mean(axis=2, keepdims=True)
+
+    @cached_property
+    def along_noise(self) -> measures.DriftAlignment:
+        """Alignment of the drift with directions of noise."""
+        return measures.alignment_with_noise_directions(self.repeats)
+
+    @cached_property
+    def along_coding(self) -> measures.DriftAlignment:
+        """Alignment of the drift with directions that code the stimulus."""
+        return measures.alignment_with_coding_directions(self.repeats)
 
 
 def still(rng: np.random.Generator, n_units: int) -> np.ndarray:
@@ -123,30 +155,45 @@ def observe(rng: np.random.Generator, true: np.ndarray, signal_to_noise: float, 
     sd = np.sqrt(1 / (signal_to_noise * np.array([first, second])))
     halves = true + sd[:, None, None, None] * rng.standard_normal((2, *true.shape))
     whole = (first * halves[0] + second * halves[1]) / n_repeats
-    return Animal(true, halves, whole, known_axes(true.shape[2]))
+    axes, sd_of_one = known_axes(true.shape[2]), float(1 / np.sqrt(signal_to_noise))
+    return Animal(true, halves, whole, axes, sd_of_one, n_repeats, int(rng.integers(2**32)))
 
 
-#: of maps, and of halves corrected for noise; both also take the known axes and give (session, session)
-Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: what a measure is without noise, what is found corrected, and raw: each of an animal, and gives (session, session)
+Measure = tuple[Callable[[Animal], np.ndarray], Callable[[Animal], np.ndarray], Callable[[Animal], np.ndarray]]
 
 
-def similarity(name: str) -> tuple[Measure, Measure]:
-    """A similarity that is corrected by its ceiling."""
+def of_maps(measure: Callable[[np.ndarray], np.ndarray], corrected: Callable[[np.ndarray], np.ndarray]) -> Measure:
+    """A measure of maps, and its correction that takes halves."""
+    return (lambda one: measure(one.true)), (lambda one: corrected(one.halves)), (lambda one: measure(one.whole))
+
+
+def similarity(name: str) -> Measure:
+    """A measure with a correction of its own, or a similarity that is corrected by its ceiling."""
     measure = getattr(measures, name)
     own = getattr(measures, f"{name}_noise_corrected", None)
-    corrected = own or (lambda halves: measures.correct_for_noise(measure, halves))
-    return (lambda maps, axes: measure(maps)), (lambda halves, axes: corrected(halves))
+    return of_maps(measure, own or (lambda halves: measures.correct_for_noise(measure, halves)))
 
 
-def part_of(name: str) -> tuple[Measure, Measure]:
+def part_of(name: str) -> Measure:
     """One part of the split into gain and turn."""
-    return (
-        lambda maps, axes: getattr(measures.gain_and_turn(maps), name),
-        lambda halves, axes: getattr(measures.gain_and_turn_noise_corrected(halves), name),
+    return of_maps(
+        lambda maps: getattr(measures.gain_and_turn(maps), name),
+        lambda halves: getattr(measures.gain_and_turn_noise_corrected(halves), name),
     )
 
 
-MEASURES: dict[str, tuple[Measure, Measure]] = {
+def relative_dimensions(found: Callable[[Animal], np.ndarray]) -> Callable[[Animal], np.ndarray]:
+    """Dimensions of drift as a part of the true ones."""
+    return lambda one: found(one) / measures.drift_dimensions(one.true)
+
+
+def cosine(angles: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """Cosine of an angle, which noise takes towards 0 and which has the scale 1."""
+    return lambda maps: np.cos(np.radians(angles(maps)))
+
+
+MEASURES: dict[str, Measure] = {
     "population vector": similarity("population_vector_correlation"),
     "tuning curve": similarity("tuning_curve_correlation"),
     "ensemble rate": similarity("ensemble_rate_correlation"),
@@ -158,12 +205,35 @@ MEASURES: dict[str, tuple[Measure, Measure]] = {
     "energy of gain": part_of("energy_of_gain"),
     "energy of turning": part_of("energy_of_turn"),
     "share in a known space": (
-        lambda maps, axes: measures.readout_fraction(maps, axes).readout,
-        lambda halves, axes: measures.readout_fraction(halves.mean(axis=0), axes, halves).readout,
+        lambda one: measures.readout_fraction(one.true, one.axes).readout,
+        lambda one: measures.readout_fraction(one.halves.mean(axis=0), one.axes, one.halves).readout,
+        lambda one: measures.readout_fraction(one.whole, one.axes).readout,
+    ),
+    "cosine between drifts": of_maps(
+        cosine(measures.angle_between_drift_vectors_deg),
+        cosine(measures.angle_between_drift_vectors_deg_noise_corrected),
+    ),
+    "relative dimensions": (
+        relative_dimensions(lambda one: measures.drift_dimensions(one.true)),
+        relative_dimensions(lambda one: measures.drift_dimensions_noise_corrected(one.halves)),
+        relative_dimensions(lambda one: measures.drift_dimensions(one.whole)),
+    ),
+    "along noise": (
+        lambda one: measures.alignment_with_noise_directions(one.true[:, :, None] + one.deviations).rho,
+        lambda one: one.along_noise.rho_noise_corrected,
+        lambda one: one.along_noise.rho,
+    ),
+    "along coding": (
+        lambda one: measures.alignment_with_coding_directions(one.true[:, :, None]).rho,
+        lambda one: one.along_coding.rho_noise_corrected,
+        lambda one: one.along_coding.rho,
     ),
 }
-#: measures that have no value where nothing drifts: noise over noise
-NEEDS_DRIFT = {"share in a known space": ("no drift", "cell turnover")}
+#: measures of the drift's direction have no value where nothing drifts: noise over noise
+NEEDS_DRIFT = dict.fromkeys(
+    ("share in a known space", "cosine between drifts", "relative dimensions", "along noise", "along coding"),
+    ("no drift", "cell turnover"),
+)
 
 
 def mean(values: np.ndarray) -> float:
@@ -173,21 +243,24 @@ def mean(values: np.ndarray) -> float:
 
 
 def biases(
-    scenario: str, signal_to_noise: float, n_units: int, n_repeats: int, n_animals: int = 4, seed: int = 0
+    scenario: str,
+    signal_to_noise: float,
+    n_units: int,
+    n_repeats: int,
+    n_animals: int = 4,
+    seed: int = 0,
+    names: Sequence[str] = tuple(MEASURES),
 ) -> Iterator[dict[str, object]]:
     """Mean error over pairs of sessions and animals of each measure, corrected and raw."""
-    errors: dict[str, list[tuple[float, float, int]]] = {name: [] for name in MEASURES}
+    errors: dict[str, list[tuple[float, float, int]]] = {name: [] for name in names}
     pairs = np.triu_indices(len(DAY), 1)
     for animal in range(n_animals):
         rng = np.random.default_rng([seed, animal, n_units, n_repeats, int(10 * signal_to_noise)])
         seen = observe(rng, SCENARIOS[scenario](rng, n_units), signal_to_noise, n_repeats)
-        for name, (measure, corrected) in MEASURES.items():
+        for name in names:
             if scenario in NEEDS_DRIFT.get(name, ()):
                 continue
-            truth, found, raw = (
-                each(maps, seen.axes)[pairs]
-                for each, maps in ((measure, seen.true), (corrected, seen.halves), (measure, seen.whole))
-            )
+            truth, found, raw = (each(seen)[pairs] for each in MEASURES[name])
             errors[name].append((mean(found - truth), mean(raw - truth), int(np.isnan(found).sum())))
     for name, found in errors.items():
         if not found:
@@ -207,11 +280,15 @@ def biases(
 
 
 def grid(
-    scenarios: tuple[str, ...] = tuple(SCENARIOS), n_animals: int = 4, cells: tuple[int, ...] = CELLS
+    scenarios: tuple[str, ...] = tuple(SCENARIOS),
+    n_animals: int = 4,
+    cells: tuple[int, ...] = CELLS,
+    names: Sequence[str] = tuple(MEASURES),
 ) -> pd.DataFrame:
-    """Biases of all measures over scenarios, signal to noise, cells and repeats."""
+    """Biases of measures over scenarios, signal to noise, cells and repeats."""
     conditions = product(scenarios, SIGNAL_TO_NOISE, cells, REPEATS)
-    return pd.DataFrame([row for condition in conditions for row in biases(*condition, n_animals=n_animals)])
+    rows = (row for condition in conditions for row in biases(*condition, n_animals=n_animals, names=names))
+    return pd.DataFrame(rows)
 
 
 #: bias that a corrected measure may have in its range of validity
@@ -223,7 +300,13 @@ LEAST = {
     "similarity matrix": 5.0,
     "share in a known space": 5.0,
     "linear CKA": 25.0,
+    "cosine between drifts": 10.0,
+    "relative dimensions": 25.0,
+    "along noise": 10.0,
+    "along coding": 25.0,
 }
+#: least repeats of that range: two halves with two repeats each, for directions of noise in both
+FEWEST = {"along noise": 5}
 LOOKS = {
     "raw": figures.GroupStyle("0.55", label="raw"),
     "corrected": figures.GroupStyle(figures.PALETTE[0], label="corrected, within its range of validity"),
@@ -233,7 +316,8 @@ LOOKS = {
 
 def within(table: pd.DataFrame) -> pd.Series:
     """Which rows lie in the range of validity of their measure."""
-    return table["signal_to_noise"] * table["n_repeats"] >= table["measure"].map(LEAST).fillna(0.0) - 1e-9
+    clear = table["signal_to_noise"] * table["n_repeats"] >= table["measure"].map(LEAST).fillna(0.0) - 1e-9
+    return clear & (table["n_repeats"] >= table["measure"].map(FEWEST).fillna(0))
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -229,6 +229,7 @@ def test_measures_and_references_of_the_tables_are_cited_if_they_were_compared(t
     (folder / "measures.csv").write_text(
         "analysis,measure,value\nd,population_vector_correlation,1\nd,cross_day_decoding_accuracy,1\n"
         "d,population_vector_correlation,1\nd,decay_half_life_days,3\nd,something_of_my_own,3\n"
+        "d,first_day_drop,0.4\nd,rotational_diffusion_constant,0.1\n"
     )
     (folder / "scorecard.csv").write_text(
         "reference,doi,verdict\nC6M4,10.1016/j.cub.2020.02.018,inside\nZiv,10.1038/nn.3329,not comparable\n"
@@ -237,6 +238,8 @@ def test_measures_and_references_of_the_tables_are_cited_if_they_were_compared(t
     used = used_in(folder)
     assert used["10.7554/elife.12247"] == ["measures population_vector_correlation, cross_day_decoding_accuracy"]
     assert used["10.1038/s41593-022-01194-3"] == ["measure decay_half_life_days"]
+    assert used["10.1126/science.aav9199"] == ["measure first_day_drop"]
+    assert used["10.1038/s41593-022-01225-z"] == ["measure rotational_diffusion_constant"]
     assert used[SHEINTUCH] == ["compared with C6M4"]
     assert "10.1038/nn.3329" not in used and "something_of_my_own" not in str(used)
 

@@ -24,6 +24,10 @@ def test_corrected_measures_have_no_bias_in_their_range_and_raw_ones_do(scenario
     wrong = valid[(valid["corrected"].abs() >= recovery.ALLOWED) | (valid["undefined"] > 0)]
     assert wrong.empty, wrong
     assert set(valid["measure"]) == set(table["measure"])
+    # negative control: outside of it, those of the drift's direction fail, as their docstrings say
+    outside = table[~recovery.within(table) & table["measure"].isin(["along coding", "relative dimensions"])]
+    failed = (outside["corrected"].abs() >= recovery.ALLOWED) | (outside["undefined"] > 0)
+    assert outside.empty or set(outside[failed]["measure"]) == set(outside["measure"])
     raw = table[(table["measure"] == "population vector") & (table["n_repeats"] == 3)]["raw"]
     assert (raw < -recovery.ALLOWED).all(), name
 
@@ -95,6 +99,25 @@ def test_drift_in_a_known_space_is_found_there_and_nowhere_else():
     assert later(outside.readout).mean() == pytest.approx(5 / 200, abs=0.02)
     dimensions = later(measures.drift_dimensions_noise_corrected(animal.halves))
     assert dimensions.mean() == pytest.approx(5, abs=1)
+
+
+@pytest.mark.parametrize("kind", ["along_noise", "along_coding"])
+def test_alignment_of_drift_is_recovered_where_there_is_drift_and_means_nothing_without(kind):
+    drifting, nothing = seen("random walk", 3.0, 200, 10), seen("no drift", 0.5, 200, 4)
+    truth = recovery.MEASURES[kind.replace("_", " ")][0](drifting)
+    assert later(getattr(drifting, kind).rho_noise_corrected).mean() == pytest.approx(later(truth).mean(), abs=0.03)
+    without = later(getattr(nothing, kind).rho_noise_corrected)
+    assert np.isnan(without).any() and np.nanmax(without) > 0.3 > abs(later(truth)).max()
+
+
+def test_dimensions_of_drift_are_recovered_where_noise_is_small_and_arbitrary_where_not():
+    clear, noisy = (seen("random walk", *condition, seed=1) for condition in ((3.0, 200, 10), (0.5, 200, 3)))
+    of_clear, of_noisy = (
+        later(measures.drift_dimensions_noise_corrected(one.halves) / measures.drift_dimensions(one.true))
+        for one in (clear, noisy)
+    )
+    assert of_clear.mean() == pytest.approx(1, abs=0.03) and of_clear.std() < 0.1
+    assert np.isnan(of_noisy).any() and np.nanstd(of_noisy) > 0.3
 
 
 def test_registration_errors_look_like_a_step_and_not_like_drift_that_grows():

@@ -25,7 +25,13 @@ _OPTIMISERS = {"adam": "10.48550/arxiv.1412.6980", "momentum": "10.1016/0041-555
 _BRIAN2, _THREE_FACTORS = "10.7554/elife.47314", "10.3389/fnins.2017.00324"
 _SMALL_DIGITS, _MNIST = "10.24432/c50p49", "10.1109/5.726791"
 #: measure ids that are not called like the function that says where they come from
-_MEASURED_BY = {"decay_time_constant_days": "fit_exponential", "decay_half_life_days": "fit_exponential"}
+_MEASURED_BY = {
+    "decay_time_constant_days": "fit_exponential",
+    "decay_half_life_days": "fit_exponential",
+    "first_day_drop": "two_stage_decay",
+    "rotational_diffusion_exponent": "fit_diffusion",
+    "rotational_diffusion_constant": "fit_diffusion",
+}
 #: DOI to what it is cited for
 Used = dict[str, list[str]]
 

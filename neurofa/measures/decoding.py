@@ -124,7 +124,7 @@ def cross_day_decoding(
     References
     ----------
     Rule et al. 2020, eLife 9:e51121, doi 10.7554/eLife.51121 (decoders held over days); Rubin et al. 2015, eLife
-    4:e12247, doi 10.7554/eLife.12247.
+    4:e12247, doi 10.7554/eLife.12247; relative to the same day: Aitken et al. 2022, doi 10.1371/journal.pcbi.1010716.
     """
     sessions = rates if isinstance(rates, Sequence | SessionReader) else np.asarray(rates)
     weights, maps = _weights_and_maps(sessions, duration)

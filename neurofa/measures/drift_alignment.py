@@ -29,8 +29,9 @@ class DriftAlignment(NamedTuple):
     rho : (session, session), up to 1
         Alignment; about 0 without preferred direction, negative for drift away from the directions. NaN of a
         session with itself.
-    rho_noise_corrected : (session, session), up to 1
-        The same without the noise of the trials in the drift; NaN where the noise-corrected drift is not above 0.
+    rho_noise_corrected : (session, session), usually up to 1
+        The same without the noise of the trials in the drift; above 1 by chance where drift is not clear of noise, and
+        without drift it means nothing. NaN where the noise-corrected drift is not above 0.
     chance : (session, session)
         95th percentile (or that of `level`) of rho for random drift, equally likely in all directions.
     """
@@ -105,6 +106,11 @@ def alignment_with_noise_directions(
     noise of a repeat, 20 units, 200 stimuli, 10 repeats: rho 0.11, corrected 0.005 (sd 0.03). With R repeats M has a
     rank of R - 1 and lambda is too large: rho of 5 and of 50 repeats cannot be compared, subsample first.
 
+    `rho_noise_corrected` was measured to hold (mean error of four animals below 0.03 of rho, against the true drift in
+    the same directions; drift of five known kinds, noise alike in all directions, 40 stimuli, 50 to 1,000 cells) from 5
+    repeats and signal to noise (variances, one repeat) x repeats = 10 on; below, errors up to 0.04 there, and pairs
+    without a value. Without drift it means nothing: a ratio of noise to noise, which can exceed 1.
+
     Parameters
     ----------
     responses : (session, stimulus, repeat, unit), Hz or a.u.
@@ -174,6 +180,11 @@ def alignment_with_coding_directions(
     all pairs of stimuli. Noise of the earlier session's means is part of both the drift
     and g and raises rho: `rho_noise_corrected` uses the products (d^a . g^b) (d^b . g^a) of the two halves of the
     repeats above the line and d^a . d^b below. What noise adds to lambda is not corrected, so that it is too small.
+
+    `rho_noise_corrected` was measured to hold (mean error of four animals below 0.03 of rho, drift of five known kinds,
+    40 stimuli, 50 to 1,000 cells) for signal to noise (variances, one repeat) x repeats from 25 on; below, it is too
+    low, by up to 0.09 from 5 on and by up to 0.21 from 1.5 on. Without drift it means nothing: a ratio of noise to
+    noise, which can exceed 1.
 
     Parameters
     ----------

@@ -53,7 +53,12 @@ def drift_dimensions_noise_corrected(halves: ArrayLike) -> Floats:
 
     As `drift_dimensions`, with d_p^a . d_p^b in place of |d_p|^2 and (d_p^a . d_q^b) (d_p^b . d_q^a) in place of
     (d_p . d_q)^2, a and b the halves of the repeats: products without bias where the noise of different repeats, and
-    of different stimuli, is independent.
+    of different stimuli, is independent. Their ratio has one, where the mean below the line is not clear of noise.
+
+    Measured to hold (mean error of four animals below 3 % of the true number, drift of five known kinds, 40 stimuli,
+    50 to 1,000 cells): signal to noise (variances, one repeat) x repeats from 25 on. From 5 to 15 up to 2.5 times,
+    below 5 up to 2.7 times as many on average, single pairs anything, and no value for up to a third of the pairs.
+    Without drift it means nothing: most pairs have no value, the others any.
 
     Parameters
     ----------

@@ -56,8 +56,11 @@ def population_vector_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     """
     Population-vector correlation as it would be without trial noise: a ratio of means over split halves.
 
-    PV_corr(s, t) = mean_{a,b} PV(x_s^a, x_t^b) / sqrt(PV(x_s^a, x_s^b) PV(x_t^a, x_t^b)), a and b the two halves. The
-    module says for which noise, cells and repeats this was measured to hold.
+    PV_corr(s, t) = mean_{a,b} PV(x_s^a, x_t^b) / sqrt(PV(x_s^a, x_s^b) PV(x_t^a, x_t^b)), a and b the two halves.
+
+    Measured to hold in all that was tried: drift of six known kinds and none, 40 stimuli, 50 to 1,000 cells, signal
+    to noise (variances, one repeat) 0.5 to 10, 3 to 50 repeats: mean error of four animals at most 0.018. Below a
+    signal to noise x repeats of about 1 single pairs err by 0.05 or are undefined (table in the module).
 
     Parameters
     ----------
@@ -88,8 +91,12 @@ def tuning_curve_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     """
     Tuning-curve correlation as it would be without trial noise: a ratio of means over split halves.
 
-    T_corr(s, t) = mean_{a,b} T(x_s^a, x_t^b) / sqrt(T(x_s^a, x_s^b) T(x_t^a, x_t^b)), a and b the two halves. The
-    module says for which noise, cells and repeats this was measured to hold.
+    T_corr(s, t) = mean_{a,b} T(x_s^a, x_t^b) / sqrt(T(x_s^a, x_s^b) T(x_t^a, x_t^b)), a and b the two halves.
+
+    Measured to hold in all that was tried: drift of six known kinds and none, 40 stimuli, 50 to 1,000 cells, signal
+    to noise (variances, one repeat) 0.5 to 10, 3 to 50 repeats: mean error of four animals at most 0.016, and 0.030
+    for turnover with 3 repeats at 0.5. Below a signal to noise x repeats of about 1 single pairs err by 0.05 or are
+    undefined (table in the module).
 
     Parameters
     ----------
@@ -123,9 +130,13 @@ def ensemble_rate_correlation_noise_corrected(halves: ArrayLike) -> Floats:
     """
     Ensemble-rate correlation as it would be without trial noise: a ratio of means over split halves.
 
-    E_corr(s, t) = mean_{a,b} E(x_s^a, x_t^b) / sqrt(E(x_s^a, x_s^b) E(x_t^a, x_t^b)), a and b the two halves. The
-    module says for which noise, cells and repeats this was measured to hold: being one correlation, and no mean of
-    many, it is the noisiest of the three.
+    E_corr(s, t) = mean_{a,b} E(x_s^a, x_t^b) / sqrt(E(x_s^a, x_s^b) E(x_t^a, x_t^b)), a and b the two halves.
+    Being one correlation, and no mean of many, it is the noisiest of the three.
+
+    Measured to hold in all that was tried: drift of six known kinds and none, 40 stimuli, 50 to 1,000 cells, signal
+    to noise (variances, one repeat) 0.5 to 10, 3 to 50 repeats: mean error of four animals at most 0.008. Single pairs
+    err more: by 0.02 at 300 cells and signal to noise x repeats of 10, by 0.12 at 1; with 50 cells at 1 it is often
+    undefined (table in the module).
 
     Parameters
     ----------
