@@ -262,7 +262,7 @@ def cite(folder: RunFolder) -> None:
 
 
 def main() -> None:
-    """Run the command line; exit codes: 0 done, 1 failed while running, 2 the user's input is wrong."""
+    """Run the command line; exit codes: 0 done, 1 failed while running, 2 the user's input is wrong, 130 stopped."""
     arguments = [text for text in sys.argv[1:] if text != "--debug"]
     _state["debug"] = len(arguments) < len(sys.argv) - 1
     try:

@@ -13,6 +13,8 @@ _console = Console()
 _errors = Console(stderr=True)
 #: whether errors are shown with their traceback
 STATE = {"debug": False}
+#: exit code where the user stops the process, as shells have it: 128 + SIGINT
+STOPPED = 130
 
 
 def say(text: str, style: str = "") -> None:
@@ -98,7 +100,7 @@ def _stopped_in_words() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        fail(error, 1)
+        fail(error, STOPPED)
 
 
 def conclude(folder: Path) -> None:

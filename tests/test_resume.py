@@ -199,5 +199,5 @@ def test_a_run_that_the_user_stops_says_how_to_go_on(protocol, tmp_path):
     wait_for(process, folder, "sessions")
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert error == f"neurofa: stopped; finish the run with: neurofa resume {folder}\n"
