@@ -327,10 +327,14 @@ def draw_forms(measured: xr.Dataset) -> figures.Drawing:
             if not supported.any():
                 continue
             best = str(scores["form"].values[np.nanargmin(scores.values)])
-            ax.plot(dense, measures.fit_decay(lag, own, best).curve(dense), **look.line)
+            if not _rises(lag, own):
+                ax.plot(dense, measures.fit_decay(lag, own, best).curve(dense), **look.line)
             told = " or ".join(
                 [best, *(form for form, yes in zip(FORMS, supported, strict=True) if yes and form != best)]
             )
+            if _rises(lag, own):
+                told = "rises: no decay"
+                ax.annotate(told, (0.98, 0.98), xycoords="axes fraction", ha="right", va="top", color=look.colour)
             words.append(f"{_title(name).lower()}, {group}: {told}")
             tables.append(
                 pd.DataFrame({"measure": name, "group": group, "form": FORMS, "score": scores, "supported": supported})
@@ -348,6 +352,12 @@ def draw_forms(measured: xr.Dataset) -> figures.Drawing:
         f"{'; '.join(words) or 'no curve could be fitted'}."
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), caption)
+
+
+def _rises(lag: np.ndarray, mean: np.ndarray) -> bool:
+    """Whether a mean curve goes up over lags (least squares): no form of decay describes it."""
+    known = np.isfinite(mean) & (lag > 0)
+    return bool(known.sum() > 1 and np.polyfit(lag[known], mean[known], 1)[0] > 0)
 
 
 def _title(name: str) -> str:

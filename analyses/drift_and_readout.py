@@ -224,7 +224,10 @@ def draw_change(measured: xr.Dataset) -> figures.Drawing:
             "readout_weight_change_per_day_null": "random drift,\nper day",
         },
     }
-    labels = {"Error": "Error / guessing the mean", "Weight change": "Weight change / weights"}
+    labels = {
+        "Error": "Error / guessing the mean",
+        "Weight change": "Weight change / weights,\nper session or per day (below)",
+    }
     styles, groups = figures.styles_of(measured), measured["group"].values.astype(str)
     figure, axes = figures.new_figure(figures.DOUBLE_COLUMN_MM, 72, 1, 2)
     tables = []

@@ -8,6 +8,7 @@ sources and limits: `neurofa.measures`.
 """
 
 import json
+import os
 import tomllib
 
 import numpy as np
@@ -200,7 +201,14 @@ def _fits(measured: xr.Dataset, family: dict[str, str]) -> xr.Dataset:
     fits["depends_on"] = (dims, verdict.astype(str), {"long_name": "what the change depends on", "table": 0})
     fits["prevails"] = (dims, prevails.astype(str), {"long_name": "which of the two changes it more", "table": 0})
     of_condition = [name for name in names for _ in CHANGES]
-    return xr.Dataset(fits, coords={"condition": conditions, "family": ("condition", of_condition)})
+    return xr.Dataset(
+        fits,
+        coords={
+            "condition": conditions,
+            "family": ("condition", of_condition),
+            "family_of_animal": ("animal", of_animal),
+        },
+    )
 
 
 def _trials(measured: xr.Dataset, each: list[dict[str, object]]) -> xr.Dataset:
@@ -280,12 +288,11 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
             tables.append(figures.lag_table(values).assign(measure=change, against=kind))
     figures.panel_letters(axes)
     figures.group_legend(figure, styles, measured)
-    labels = {group: look.label for group, look in styles.items()}
     words = []
     for family in dict.fromkeys(measured["family"].values.tolist()):
         fits = [measured.isel(condition=place) for place in np.flatnonzero(measured["family"].values == family)]
         told = [f"{str(fit['condition'].item()).split(':')[0]}, {_verdict(fit)}" for fit in fits]
-        words.append(f"{labels[family]}: {'; '.join(told)}")
+        words.append(f"{_family_name(measured, family, styles)}: {'; '.join(told)}")
     caption = (
         "Change of the code (-log of correlations, corrected for noise where there are repeats) against the days and "
         f"the visits, in {_plural(measured)}, between two sessions. What is a matter of days alone lies on one line "
@@ -294,6 +301,14 @@ def draw_changes(measured: xr.Dataset) -> figures.Drawing:
         f" {figures.caption_of_groups(measured[next(iter(CHANGES))])}"
     )
     return figures.Drawing(figure, pd.concat(tables, ignore_index=True), caption)
+
+
+def _family_name(measured: xr.Dataset, family: str, styles: dict[str, figures.GroupStyle]) -> str:
+    """What the names of the groups of a family share, up to a comma; else all of the names."""
+    own = measured["group"].values[measured["family_of_animal"].values == family].astype(str)
+    labels = [styles[group].label for group in dict.fromkeys(own.tolist())]
+    shared = os.path.commonprefix([f"{label}," for label in labels]).rpartition(",")[0].strip()
+    return shared or " / ".join(labels)
 
 
 def _plural(measured: xr.Dataset) -> str:
@@ -338,7 +353,8 @@ def draw_trials(several: dict[str, xr.Dataset]) -> figures.Drawing:
         switches = bool(part["switches_maps"].sel(animal=name).isel(variable=0, layer=0) == 1)
         top, below = axes[number], axes[len(shown) + number]
         image = np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
-        top.imshow(image, cmap="viridis", interpolation="none")
+        shades = top.imshow(image, cmap="viridis", interpolation="none")
+        figure.colorbar(shades, ax=top, shrink=0.7, label="Correlation" if number == len(shown) - 1 else "")
         edges = np.flatnonzero(np.diff(session)) + 0.5
         top.set_xticks(edges, [""] * len(edges))
         top.set_yticks(edges, [""] * len(edges))

@@ -229,6 +229,25 @@ def test_points_of_animals_have_the_colours_of_the_legend_and_those_of_controls_
         assert [float(one.get_linewidth()[0]) > 0 for one in dots] == [False, True]
 
 
+def test_several_controls_of_one_group_differ_in_their_dashes():
+    names = ["noise", "null_1", "null_2", "null_3", "null_4"]
+    styles = figures.group_styles(names, controls={name: "noise" for name in names[1:]})
+    assert len({styles[name].dash for name in names[1:]}) == 4
+    ax = figures.decay_curve(matrices(groups=names)["similarity"], styles=styles)
+    assert len(ax.collections) == 5, "bands"
+    many = [f"group_{number}" for number in range(9)]
+    assert not figures.decay_curve(matrices(groups=many)["similarity"]).collections, "bands would hide each other"
+    assert "no intervals are drawn" in figures.caption_of_groups(matrices(groups=many)["similarity"])
+
+
+def test_the_level_of_chance_is_named_beside_the_axes():
+    ax = figures.decay_curve(matrices()["similarity"])
+    figures.chance_line(ax, 0.6)
+    ax.get_figure().canvas.draw()
+    (name,) = [text for text in ax.texts if text.get_text() == "chance"]
+    assert name.get_window_extent().x0 >= ax.bbox.x1
+
+
 def test_styles_come_from_the_recordings_coordinates():
     dataset = matrices().assign_coords(
         group_label=("animal", ["Walking"] * 3 + ["Still"] * 3), control_of=("animal", [""] * 3 + ["walk"] * 3)

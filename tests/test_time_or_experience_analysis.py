@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from neurofa import analyse, import_nwb, load_protocol, simulate
+from neurofa import analyse, figures, import_nwb, load_protocol, simulate
 from neurofa.analysis import find_analysis
 from neurofa.errors import NeurofaError
 from neurofa.tables import tidy
@@ -81,6 +82,16 @@ def test_groups_that_differ_in_their_schedule_only_are_fitted_together(walks):
     below = [ax for ax in drawing.figure.axes if ax.get_xlabel() == "Lag (thousand stimuli shown)"]
     assert len(below) == 3 and below[0].get_xlim()[1] < 1.2 * furthest
     assert {"share_of_days", "order_agreement"} <= set(tidy({NAME: dataset})["measure"])
+
+
+def test_a_family_of_groups_is_called_by_what_their_names_share():
+    labels = ["walk per day, a visit in 4 days", "walk per day, a visit in 2 days", "still", "frozen"]
+    measured = xr.Dataset(
+        coords={"group": ("animal", list("abcd")), "family_of_animal": ("animal", ["a", "a", "c", "c"])}
+    )
+    styles = figures.group_styles("abcd", {}, dict(zip("abcd", labels, strict=True)))
+    named = [find_analysis(NAME)._family_name(measured, family, styles) for family in ("a", "c")]
+    assert named == ["walk per day", "still / frozen"]
 
 
 def test_one_visit_per_day_cannot_be_told_and_order_can():

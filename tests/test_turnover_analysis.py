@@ -137,3 +137,11 @@ def test_changes_count_from_the_earlier_session_to_the_later_alone():
     again = table[table["measure"] == "recurrence_of_detected_cells"]
     for _, rows in again.groupby("analysis"):
         assert rows.set_index(["session_a", "session_b"])["value"].to_dict() == {(0, 1): 0.5, (0, 2): 0.25, (1, 2): 0.5}
+
+
+def test_a_quantity_that_rises_is_called_no_decay():
+    analysis = find_analysis("cell_turnover")
+    lag = np.array([0.0, 2.0, 4.0, 6.0])
+    assert analysis._rises(lag, np.array([1.0, 0.5, 0.6, 0.7]))
+    assert not analysis._rises(lag, np.array([1.0, 0.7, 0.6, 0.5]))
+    assert not analysis._rises(lag, np.array([0.1, np.nan, 0.6, 0.5]))

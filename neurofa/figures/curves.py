@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 from neurofa.figures.drawing import axes_or_new, axis_label, style
 from neurofa.figures.palette import GroupStyle, group_styles, marker_of, recorded_marker
 from neurofa.figures.recorded import curves_of
-from neurofa.figures.tables import day_table, group_sizes, lag_table
+from neurofa.figures.tables import MOST_BANDS, day_table, group_sizes, lag_table
 
 
 def decay_curve(
@@ -30,7 +31,8 @@ def decay_curve(
     values : xarray.DataArray
         (animal, session_a, session_b) with coordinates ``group`` and ``lag_days``, as `lag_table` takes it; attributes
         ``long_name`` and ``units`` label the axis. Groups of three and more animals: mean and 95 % interval over
-        animals; smaller ones: each animal by itself with its standard deviation over session pairs.
+        animals (no intervals of more than eight groups: they would hide each other); smaller ones: each animal by
+        itself with its standard deviation over session pairs.
     recorded : xarray.DataArray or pandas.DataFrame, optional
         The same of recorded animals, or their curve with columns ``lag_days``, ``mean``,
         ``sd_over_session_pairs`` and, for several animals, ``animal``: drawn as black points, one marker per animal.
@@ -180,7 +182,7 @@ def performance_over_days(
 
 def chance_line(ax: Axes, chance: float) -> None:
     """
-    Draw the level that guessing would reach.
+    Draw the level that guessing would reach, and name it beside the axes, where no data are.
 
     Parameters
     ----------
@@ -194,11 +196,12 @@ def chance_line(ax: Axes, chance: float) -> None:
         "chance",
         (1, chance),
         xycoords=("axes fraction", "data"),
-        xytext=(-1, 1.5),
+        xytext=(2, 0),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=7,
+        ha="left",
+        va="center",
+        rotation=90,
+        fontsize=6,
         color="0.4",
     )
 
@@ -216,9 +219,9 @@ def _draw_table(ax: Axes, table: pd.DataFrame, column: str, styles: Mapping[str,
                 ax.errorbar(rows[column], rows["mean"], spread, **look)
             else:
                 ax.plot(rows[column], rows["mean"], marker=".", markersize=2.5, label=group, **line)
-                ax.fill_between(
-                    rows[column], rows["lower"], rows["upper"], color=line["color"], alpha=0.18, linewidth=0
-                )
+                if len(groups) <= MOST_BANDS:
+                    band: dict[str, Any] = {"color": line["color"], "alpha": 0.18, "linewidth": 0}
+                    ax.fill_between(rows[column], rows["lower"], rows["upper"], **band)
 
 
 def _whole_days(ax: Axes) -> None:

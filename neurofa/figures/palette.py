@@ -11,9 +11,13 @@ from matplotlib.colors import to_hex, to_rgb
 
 from neurofa.figures.tables import group_labels
 
+#: a line style of matplotlib: a name, or offset and lengths of dashes and gaps in points
+Dash = str | tuple[int, tuple[float, ...]]
 _COLOURS = sns.color_palette("colorblind").as_hex()
 #: dashes of groups, when the colours are used up once, twice and so on
 ROUNDS = ("-", ":", "-.")
+#: dashes of several controls of one group, as matplotlib takes them
+CONTROL_DASHES: tuple[Dash, ...] = ("--", (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (8, 3)), (0, (4, 1, 1, 1, 1, 1)))
 #: seaborn's colours for colour-blind readers, those that differ most first
 PALETTE = tuple(_COLOURS[number] for number in (0, 3, 2, 4, 1, 9, 8))
 #: colour of what was recorded
@@ -43,8 +47,8 @@ class GroupStyle:
     ----------
     colour : str
         Hexadecimal colour.
-    dash : str
-        Line style of matplotlib: ``"-"``, dashed for a control.
+    dash : str or tuple
+        Line style of matplotlib: ``"-"``, dashed for a control; several controls of one group differ in their dashes.
     control_of : str or None
         The group whose control it is.
     label : str
@@ -52,7 +56,7 @@ class GroupStyle:
     """
 
     colour: str
-    dash: str = "-"
+    dash: Dash = "-"
     control_of: str | None = None
     label: str = ""
 
@@ -109,6 +113,7 @@ def group_styles(
         rounds[name] = ROUNDS[number // len(free) % len(ROUNDS)]
     colours |= {name: PALETTE[_FIXED[name]] for name in own if name in _FIXED}
     styles: dict[str, GroupStyle] = {}
+    of_group: dict[str, int] = {}
     for name in names:
         text = (labels or {}).get(name) or name.replace("_", " ")
         if name == RECORDED_GROUP:
@@ -116,7 +121,9 @@ def group_styles(
         elif name in colours:
             styles[name] = GroupStyle(colours[name], rounds.get(name, "-"), label=text)
         else:
-            styles[name] = GroupStyle(paler(colours.get(pairs[name], PALETTE[0])), "--", pairs[name], text)
+            number = of_group[pairs[name]] = of_group.get(pairs[name], -1) + 1
+            dash = CONTROL_DASHES[number % len(CONTROL_DASHES)]
+            styles[name] = GroupStyle(paler(colours.get(pairs[name], PALETTE[0])), dash, pairs[name], text)
     return styles
 
 

@@ -13,6 +13,8 @@ from neurofa.measures import mean_and_interval
 DAY_DECIMALS = 3
 #: groups with fewer animals are shown as points, without an interval
 MIN_ANIMALS_FOR_INTERVAL = 3
+#: of more groups no bands are drawn: they would hide each other
+MOST_BANDS = 8
 
 
 def mean_over_animals(
@@ -253,10 +255,10 @@ def caption_of_groups(values: xr.DataArray) -> str:
     sentences = []
     if large:
         mean, interval = ("Lines", "bands") if "session_a" in values.dims else ("Points", "bars")
-        sentences.append(
-            f"{mean}: mean over animals; {interval}: 95 % interval of the mean over animals (Student t); "
-            f"{', '.join(large)}."
-        )
+        told = f"{interval}: 95 % interval of the mean over animals (Student t)"
+        if interval == "bands" and len(group_sizes(values)) > MOST_BANDS:
+            told = f"no intervals are drawn, for those of more than {MOST_BANDS} groups would hide each other"
+        sentences.append(f"{mean}: mean over animals; {told}; {', '.join(large)}.")
     if small:
         spread = ", mean and standard deviation over session pairs" if "session_a" in values.dims else ""
         sentences.append(
