@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from neurofa import analyse, load_protocol, simulate
+from neurofa import analyse, load_protocol, measures, simulate
+from neurofa.protocol import merge, protocol_from
 
 pytestmark = pytest.mark.slow
 
@@ -36,3 +37,23 @@ def test_feedback_comes_to_resemble_predictive_coding_but_not_that_of_tf():
         before, after = own[:, 0].mean(), own[:, -1].mean()
         assert group == "bp" or abs(before) < 0.15, (group, before)
         assert low < after < high, (group, after)
+
+
+def test_coupled_rearing_alone_gives_mismatch_units_that_playback_halts_do_not_drive():
+    """Differences between rearings within individuals: after learning they are there, with running gain alone not."""
+    shipped = load_protocol("visuomotor_mismatch").as_dict()
+    kept = ("coupled", "uncoupled", "running_gain", "running_gain_uncoupled")
+    changes = {"prediction": {"evaluation": "off"}}
+    values = merge(shipped, changes) | {"groups": {name: shipped["groups"][name] for name in kept}}
+    measured = analyse(simulate(protocol_from(values)), ["mismatch_units"])["mismatch_units"]
+    last = measured.sel(variable="somatic", condition="plasticity off").isel(layer=0, session=-1)
+    for name in ("fraction_of_coupling_specific_units", "fraction_negative_prediction_error"):
+        null = of_group(last[name], "running_gain") - of_group(last[name], "running_gain_uncoupled")
+        over = measures.mean_and_interval(null)
+        assert null.shape == (8,) and float(over.low) <= 0 <= float(over.high), name
+    specific = last["fraction_of_coupling_specific_units"]
+    effect = measures.mean_and_interval(of_group(specific, "coupled") - of_group(specific, "uncoupled"))
+    # the negative control of the interval above: where something is learned it does not include 0
+    assert float(effect.low) > 0.05
+    driven = {group: of_group(last["fraction_driven_by_playback_halts"], group) for group in ("coupled", "uncoupled")}
+    assert np.nanmean(driven["coupled"]) < 0.1 < np.nanmean(driven["uncoupled"])
