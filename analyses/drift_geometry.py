@@ -13,6 +13,8 @@ import xarray as xr
 
 from neurofa import NeurofaError, figures, measures
 
+#: in the unit of rates, squared
+SQUARED = ("mean_squared_displacement", "mean_squared_displacement_noise_corrected")
 #: measure id to (long name, units)
 OF_MAPS = {
     "drift_magnitude_relative": ("size of drift / size of response", "1"),
@@ -158,6 +160,8 @@ def measure(recording: xr.DataTree) -> xr.Dataset:
     for name, (long_name, units) in (OF_MAPS | OF_HALVES | OF_REPEATS | OF_SESSIONS | OF_COMPONENTS | OF_FITS).items():
         values = np.array([[found[name] for found in of_layers] for of_layers in each])[None]
         measured[name] = (dims[name], values, {"long_name": long_name, "units": units})
+    for name in SQUARED:
+        measured[name].attrs["units"] = f"{probe['rate'].attrs.get('units', 'rate')}^2"
     measured["drift_share_of_top_units"].attrs["normal"] = measures.top_share_of_normal_drift(
         probe.sizes["stimulus"] * probe.sizes.get("time", 1)
     )
@@ -249,7 +253,12 @@ def plot(measured: xr.Dataset, recorded: xr.Dataset | None = None) -> dict[str, 
         for layer in layers:
             suffix = f"_{layer}" if len(layers) > 1 else ""
             part = measured.sel(variable="rate", layer=layer)
-            for name, (panels, text) in FIGURES.items():
+            for name, (titles, text) in FIGURES.items():
+                units = {one: part[one].attrs["units"].replace("^2", "\N{SUPERSCRIPT TWO}") for one in SQUARED}
+                panels = {
+                    one: (title, f"{label} ({units[one]})" if one in SQUARED else label)
+                    for one, (title, label) in titles.items()
+                }
                 drawings[f"geometry_{name}{suffix}"] = figures.decay_panels(
                     part, panels, text, recorded=others, chances=chances
                 )

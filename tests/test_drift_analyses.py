@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neurofa import analyse, import_nwb
+from neurofa.analysis import find_analysis
 from neurofa.errors import NeurofaError
 from neurofa.tables import tidy
 from tests.synthetic import make_recording
@@ -60,6 +61,14 @@ def test_all_that_is_measured_is_in_the_table_and_drawn(measured):
     geometry = {f"geometry_{name}" for name in ("rotation", "spaces", "steps", "components")}
     assert geometry | {"readout_alignment", "readout_change"} == drawn
     assert (table.loc[table["measure"] == "cells_in_all_sessions", "value"] < 60).all()
+
+
+def test_squared_displacements_have_the_unit_of_rates_in_their_labels(measured):
+    units = measured[1]["drift_geometry"]["mean_squared_displacement"].attrs["units"]
+    assert units.endswith("^2")
+    drawn = find_analysis("drift_geometry").plot(measured[1]["drift_geometry"])["geometry_steps"].figure
+    labels = [ax.get_ylabel() for ax in drawn.axes if ax.get_ylabel().startswith("Squared, per unit")]
+    assert labels == [f"Squared, per unit ({units[:-2]}\N{SUPERSCRIPT TWO})"] * 2
 
 
 def test_bounds_and_sums(measured):
