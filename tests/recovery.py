@@ -335,7 +335,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 ax.plot(place, values, ".", markersize=2, color=LOOKS[kind].colour)
             ax.set_yscale("symlog", linthresh=ALLOWED, linscale=1.0)
             ax.set_ylim(-2, 60)
-            ticks = (-1, -0.1, -ALLOWED, 0, ALLOWED, 0.1, 1, 10)
+            ticks = (-1, -ALLOWED, 0, ALLOWED, 1, 10)
             ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
             ax.set_xlim(-0.6, len(names) - 0.4)
