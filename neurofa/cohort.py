@@ -200,7 +200,29 @@ class Cohort:
         """
         if not session.n_updates:
             return None
-        return learn_session(self.network, self.build_rule, self.rates, session, draws, self.protocol.engine.threads)
+        return self.learn_by_trials(self.network, self.rates, session, draws)
+
+    def learn_by_trials(self, network: Network, rates: Rates, session: Session, draws: Draws) -> Learned:
+        """
+        Let animals learn from what they are shown, in a session or while they replay it.
+
+        Parameters
+        ----------
+        network : Network
+            Networks of some or all animals, changed in place.
+        rates : Rates
+            Numbers of their rules.
+        session : Session
+            What they are shown.
+        draws : Draws
+            Random numbers of these animals.
+
+        Returns
+        -------
+        Learned
+            The course of learning.
+        """
+        return learn_session(network, self.build_rule, rates, session, draws, self.protocol.engine.threads)
 
     def probe(self, stimuli: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """

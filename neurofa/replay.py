@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from neurofa.draws import Draws
-from neurofa.learning import learn_session
 from neurofa.networks import Network, forward
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def learning_offline(process: Callable[..., Any], cohort: Cohort) -> Callable[..
         return process
 
     def with_learning(network: Network, days: float, draws: Draws, **values: Any) -> Any:
-        able = cohort.protocol.network.kind == "feedforward" and cohort.protocol.engine.kind == "rate"
+        able = cohort.protocol.network.kind == "feedforward"
         learn = partial(replay, cohort, draws) if able and not cohort.renewals else None
         return process(network, days, draws, learn=learn, **values)
 
@@ -66,18 +65,12 @@ def replay(cohort: Cohort, draws: Draws, passes: Tensor, noise_sd: Tensor, own_r
     share = own_reports.reshape(-1, 1, 1)
     targets = (1 - share) * whole.targets + share * reported
     own_draws = Draws(draws.seed, draws.indices, ("replay", *draws.occasion), draws.dtype, draws.device)
-    threads, start = cohort.protocol.engine.threads, 0
+    start = 0
     # animals with as many passes learn together
     for n_passes, alike in groupby(passes.long().tolist()):
         own = (start, start + len(list(alike)))
         start = own[1]
         if n_passes:
             session = replace(whole, targets=targets, passes=n_passes, noise_sd=noise_sd.reshape(-1, 1, 1))
-            learn_session(
-                cohort.network.animals(*own),
-                cohort.build_rule,
-                cohort.rates.animals(*own),
-                session.animals(*own),
-                own_draws.animals(*own),
-                threads,
-            )
+            some = (cohort.network.animals(*own), cohort.rates.animals(*own), session.animals(*own))
+            cohort.learn_by_trials(*some, own_draws.animals(*own))

@@ -14,6 +14,7 @@ from neurofa.errors import ConfigError
 from neurofa.learning import Learned, Session, reports
 from neurofa.members import Member
 from neurofa.networks import Activity, Network, forward
+from neurofa.rules.rule import Rates
 from neurofa.spiking.living import Probed, Spikes
 from neurofa.spiking.places import check_installed
 from neurofa.spiking.schedule import architecture_of, baseline
@@ -59,7 +60,13 @@ class SpikingCohort(Cohort):
             return None if learned is None else replace(learned, engine=f"{learned.engine}; probed: {probes}")
         if not session.n_updates:
             return None
-        return self.spikes.learn(self.network, self.protocol.rule.choices(), self.rates, session, draws)
+        return self.learn_by_trials(self.network, self.rates, session, draws)
+
+    def learn_by_trials(self, network: Network, rates: Rates, session: Session, draws: Draws) -> Learned:
+        """Let animals learn in spikes or, where networks are ported, in rates; see `Cohort.learn_by_trials`."""
+        if self.spiking.use == "port":
+            return super().learn_by_trials(network, rates, session, draws)
+        return self.spikes.learn(network, self.protocol.rule.choices(), rates, session, draws)
 
     def overnight(self, days: float, draws: Draws) -> None:
         """Let the overnight processes act; see `Cohort.overnight`."""

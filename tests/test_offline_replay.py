@@ -81,7 +81,7 @@ def test_replay_reaches_a_run_and_is_the_same_each_time() -> None:
 
 
 def test_animals_that_cannot_replay_are_refused_in_one_sentence() -> None:
-    with pytest.raises(ConfigError, match="offline_replay needs feedforward networks of rates"):
+    with pytest.raises(ConfigError, match="offline_replay needs feedforward networks"):
         simulate(small_recurrent({"overnight": {"offline_replay": 1.0}}))
     teacher = {"kind": "teacher", "inputs": 5, "outputs": 3, "session_stimuli": 32, "probe_stimuli": 8}
     renewed = small({"overnight": OFF | {"offline_replay": 1.0}}).as_dict()

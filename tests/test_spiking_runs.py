@@ -264,3 +264,16 @@ def test_recordings_of_spikes_say_when_bins_were_and_are_analysed_as_others():
     np.testing.assert_allclose(bins, 25 + 50 * np.arange(7))
     assert (bins.attrs["units"], bins.attrs["counted_for_rates_from_ms"]) == ("ms", 50)
     assert "population_vector_correlation" in analyse(recording, ["drift_over_days"])["drift_over_days"]
+
+
+@installed
+@pytest.mark.parametrize("use", ["port", "learning"])
+def test_nights_with_replay_are_lived_in_spikes_too(use):
+    own = {"spiking": {"use": use}, "cohort": {"animals": 2}, "rule": {"name": "fa"}, "network": {"hidden": [10]}}
+    runs = [simulate(small(own, {"overnight": {"offline_replay": {"passes": passes}}})) for passes in (0, 3, 3)]
+    without, once, again = (one["probe"]["rate_network_rate"].values for one in runs)
+    np.testing.assert_array_equal(once, again)
+    assert np.abs(once[:, 1] - without[:, 1]).max() > 1e-3
+    if use == "port":
+        rates = simulate(small(own, {"engine": {"kind": "rate"}, "overnight": {"offline_replay": {"passes": 3}}}))
+        np.testing.assert_array_equal(once, rates["probe"]["true_rate"].values)

@@ -31,9 +31,9 @@ def offline_replay(
     Replay the stimuli that are learned in sessions, noisy, and learn from them by the animal's own rule.
 
     As many passes as the days of the gap ask for, rounded, after everything else has happened in the night; stimuli
-    without the input gains of any session. The target is (1 - own_reports) times the true one plus own_reports times
-    what the animal reported for the stimulus, noiseless, before the replay: with 1 nothing from outside teaches, and
-    replay can only make reports robust.
+    without the input gains of any session; networks that spike replay in spikes. The target is (1 - own_reports) times
+    the true one plus own_reports times what the animal reported for the stimulus, noiseless and in rates, before the
+    replay: with 1 nothing from outside teaches, and replay can only make reports robust.
 
     Predicts that performance outlives gaps. Where synapses are noisy it restores the report, not the units that
     carried it, so drift remains; where feedback walks it lets the code follow during the gap, so that more of it turns
@@ -65,8 +65,8 @@ def offline_replay(
         return
     if learn is None:
         raise ConfigError(
-            "overnight.offline_replay needs feedforward networks of rates, and stimuli that are the same in every "
-            "session; set it to 0, or choose network.kind feedforward, engine.kind rate and another stimulus set"
+            "overnight.offline_replay needs feedforward networks, and stimuli that are the same in every session; "
+            "set it to 0, or choose network.kind feedforward and another stimulus set"
         )
     if days > 0:
         learn((passes * days).round(), noise_sd, own_reports)
