@@ -14,14 +14,13 @@ from neurofa.catalogue import blamed_on
 from neurofa.draws import Draws, noisy_trials
 from neurofa.errors import ConfigError
 from neurofa.learning import Learned, Session, learn_session, reports
-from neurofa.members import Member, animal_stimuli, is_number, refuse_unequal
+from neurofa.members import Member, animal_stimuli, refuse_unequal
 from neurofa.networks import Activity, Network, forward
 from neurofa.networks.device import available_device
 from neurofa.renewal import renewed
-from neurofa.replay import learning_offline
+from neurofa.replay import processes_of_nights
 from neurofa.rules.classes import rule_class
 from neurofa.rules.rule import RATE_SETTINGS, Rates, Rule
-from neurofa.settings import overnight_process
 
 #: name of a variable to its dimensions and values
 Monitored = dict[str, tuple[tuple[str, ...], np.ndarray]]
@@ -79,7 +78,7 @@ class Cohort:
         #: number of an animal to why it does not go on
         self.stopped: dict[int, str] = {}
         self.network = self._birth()
-        self._processes = self._overnight_processes()
+        self._processes = processes_of_nights(self)
         self.overnight(0.0, self.draws("birth"))
 
     def draws(self, *occasion: str | int) -> Draws:
@@ -382,25 +381,6 @@ class Cohort:
                 self.network.memory[key] = tensor
             else:
                 setattr(self.network.layers[int(place.removeprefix("layer")) - 1], key, tensor)
-
-    def _overnight_processes(self) -> list[tuple[str, Callable[..., None], dict[str, Any]]]:
-        """Name, function and parameters of every process, numbers as tensors (animal,)."""
-        found: list[tuple[str, Callable[..., None], dict[str, Any]]] = []
-        of_members = [member.protocol.overnight.processes() for member in self.members]
-        for name, parameters in of_members[0].items():
-            values: dict[str, Any] = {}
-            for key, value in parameters.items():
-                own = [processes[name][key] for processes in of_members]
-                if is_number(value):
-                    own = [
-                        one[m.index] if isinstance(one, list) else one for one, m in zip(own, self.members, strict=True)
-                    ]
-                    values[key] = self._tensor(np.array(own, dtype=float))
-                else:
-                    values[key] = value
-            process = learning_offline(overnight_process(name, self.protocol.overnight.folder), self)
-            found.append((name, process, values))
-        return found
 
     def _rule_builder(self) -> Callable[[Rates], Rule]:
         """Make the rule from its numbers."""

@@ -1,4 +1,4 @@
-"""Learning without a session: overnight processes that ask for it let the animals of a cohort replay their stimuli."""
+"""What acts overnight on the animals of a cohort; processes that ask for it let them replay their stimuli."""
 
 from __future__ import annotations
 
@@ -9,13 +9,48 @@ from inspect import signature
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from neurofa.draws import Draws
+from neurofa.members import is_number
 from neurofa.networks import Network, forward
+from neurofa.settings import overnight_process
 
 if TYPE_CHECKING:
     from neurofa.cohort import Cohort
+
+
+def processes_of_nights(cohort: Cohort) -> list[tuple[str, Callable[..., None], dict[str, Any]]]:
+    """
+    What acts on the animals of a cohort overnight.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The animals.
+
+    Returns
+    -------
+    list of tuple
+        Name, function and parameters of every process, numbers as tensors (animal,).
+    """
+    found: list[tuple[str, Callable[..., None], dict[str, Any]]] = []
+    of_members = [member.protocol.overnight.processes() for member in cohort.members]
+    for name, parameters in of_members[0].items():
+        values: dict[str, Any] = {}
+        for key, value in parameters.items():
+            if is_number(value):
+                given = [processes[name][key] for processes in of_members]
+                each = zip(given, cohort.members, strict=True)
+                own = [one[member.index] if isinstance(one, list) else one for one, member in each]
+                values[key] = torch.from_numpy(np.array(own, dtype=float)).to(cohort.device, cohort.dtype)
+            else:
+                values[key] = value
+        process = learning_offline(overnight_process(name, cohort.protocol.overnight.folder), cohort)
+        found.append((name, process, values))
+    return found
 
 
 def learning_offline(process: Callable[..., Any], cohort: Cohort) -> Callable[..., Any]:
