@@ -77,7 +77,8 @@ def test_protocols_have_their_controls_and_run_when_cut_down(name: str, tmp_path
     card = read_scorecard(tmp_path)
     assert set(card["reference_kind"]) <= {"published statistic", "ordering"} and (card["reason"] != "").all()
     # numbers that cannot be compared say so, and where a publication orders what the run measures, that is scored
-    assert set(card["verdict"][card["reference_kind"] == "published statistic"]) == {"not comparable"}
+    # (rows of the protocol's own area and sources: for some there are none)
+    assert set(card["verdict"][card["reference_kind"] == "published statistic"]) <= {"not comparable"}
     assert ((card["reference_kind"] == "ordering") & card["simulated"].notna()).any() == (name != "global_local")
 
 
