@@ -272,6 +272,28 @@ def test_the_brief_of_one_layer_names_no_layer(tmp_path):
     assert brief(tmp_path / "nowhere") == []
 
 
+def test_agreement_of_spikes_and_rates_is_told(tmp_path):
+    values = {
+        "rate_spike_correlation": (0.5, 0.998),
+        "rate_spike_slope": (0.5, 1.01),
+        "rate_spike_offset_hz": (9.0, 0.25),
+        "accuracy_in_spikes": (0.0, 0.9),
+        "accuracy_of_rate_network": (0.0, 1.0),
+    }
+    rows = [("spikes", "a", name, n, value) for name, of in values.items() for n, value in enumerate(of)]
+    rows.append(("rates", "b", "performance", 1, 1.0))
+    table = pd.DataFrame(rows, columns=["group", "animal", "measure", "session_a", "value"])
+    table = table.assign(layer="hidden_1", lag_days=0.0)
+    (_, sentences), (_, of_rates) = findings(table, pd.DataFrame(), {})
+    assert "correlation 0.998, slope 1.010, offset 0.25 Hz; 90.0% of stimuli" in sentences[0]
+    assert "100.0% by the rate network" in sentences[0]
+    assert not any("spikes" in sentence for sentence in of_rates)
+    summary_of([("spikes", "hidden_1", "", name, 0.0, sum(of) / 2) for name, of in values.items()], tmp_path)
+    [row] = brief(tmp_path)
+    assert row == {"group": "spikes", "spikes, rates": "0.749, 0.76"}
+    assert "rates of the same weights" in legend([row])
+
+
 def test_animals_that_switch_maps_are_told_before_any_loss(tmp_path):
     curve = [("a", "population_vector_correlation", lag, value) for lag, value in ((2.0, 0.5), (14.0, 0.2))]
     for flag in (1.0, 0.0):

@@ -20,6 +20,7 @@ CURVES_LEGEND = (
 VECTORS_LEGEND = "PV: correlation of population vectors from the shortest to the longest lag"
 #: in the title of a column of points, where the recorded animal does
 SWITCHES = "switches maps"
+SPIKES_LEGEND = "spikes, rates: correlation of spikes with the rates of the same weights, and its slope"
 POINTS_LEGEND = "last columns: curve points within tolerance"
 #: measures whose first and last lag are shown: measure, variable, title
 _SHOWN = (
@@ -65,9 +66,8 @@ def brief(folder: Path) -> list[dict[str, str]]:
             row |= course
             if len(performance) and not course:
                 row["correct"] = f"{performance.mean():.1%}"
-            rows.append(
-                row | _curves(of_layer) | _points(counts, f"{group} ({layer})" if layer else str(group), switching)
-            )
+            points = _points(counts, f"{group} ({layer})" if layer else str(group), switching)
+            rows.append(row | _spikes(of_layer) | _curves(of_layer) | points)
     if any(row.keys() - {"group", "layer", "learned"} for row in rows):
         return rows
     return [{"group": group} | course_cells(table, group) for group in _groups(table)]
@@ -90,13 +90,13 @@ def legend(rows: list[dict[str, str]]) -> str:
     titles = {title for row in rows for title in row}
     if titles <= {"group", "layer"}:
         return ""
-    if "PV" in titles or "correct" in titles:
+    if titles & {"PV", "correct", "spikes, rates"}:
         learned = "learned: stimuli reported correctly at the first step and at the last, median over animals"
         curves = CURVES_LEGEND if "RSM" in titles else VECTORS_LEGEND
         curves += ", observed and latent" if "latent PV" in titles else ""
         points = any(" of " in row.get(title, "") for row in rows for title in titles - {"group", "layer"})
         parts = {learned: "learned" in titles, CORRECT_LEGEND: "correct" in titles}
-        parts |= {curves: "PV" in titles, POINTS_LEGEND: points}
+        parts |= {SPIKES_LEGEND: "spikes, rates" in titles, curves: "PV" in titles, POINTS_LEGEND: points}
         return "; ".join(text for text, needed in parts.items() if needed)
     meanings = [f"{title}: {text}" for title, text in MEANINGS.items() if title in titles]
     return "; ".join([COURSES_LEGEND, *meanings, *([SUCCESS_LEGEND] if "solved" in titles else [])])
@@ -162,6 +162,14 @@ def _curves(summary: pd.DataFrame) -> dict[str, str]:
         if len(curve) > 1:
             shown[title] = f"{curve['mean'].iloc[0]:.2f}→{curve['mean'].iloc[-1]:.2f}"
     return shown
+
+
+def _spikes(summary: pd.DataFrame) -> dict[str, str]:
+    """How spikes follow the rates of the same weights in one layer of a group, mean over sessions."""
+    mean = summary.groupby("measure")["mean"].mean()
+    if "rate_spike_correlation" not in mean:
+        return {}
+    return {"spikes, rates": f"{mean['rate_spike_correlation']:.3f}, {mean['rate_spike_slope']:.2f}"}
 
 
 def _points(counts: pd.DataFrame, group: str, switching: Sequence[str]) -> dict[str, str]:

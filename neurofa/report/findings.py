@@ -55,7 +55,7 @@ def findings(
     for group in dict.fromkeys(str(group) for group in groups):
         sentences = [*_of_maps(table, group), *_of_measures(table, group), *_of_counts(counts, group, switching)]
         sentences += course_sentences(table, group) if "step" in table else []
-        sentences += _of_mechanisms(table, group)
+        sentences += [*_of_spikes(table, group), *_of_mechanisms(table, group)]
         sentences += [] if scorecard is None else _of_halves(scorecard, group)
         if sentences:
             found.append((labels.get(group, group.replace("_", " ")), sentences))
@@ -93,6 +93,22 @@ def _of_measures(table: pd.DataFrame, group: str) -> list[str]:
         latent = of_layer[of_layer["variable"] == "latent_rate"]
         sentences += [_loss(latent, f"Without observation and input gains{place}, the population-vector correlation")]
     return [sentence for sentence in sentences if sentence]
+
+
+def _of_spikes(table: pd.DataFrame, group: str) -> list[str]:
+    """How spikes of a group follow the rates of the same weights in the last session, by spiking_agreement."""
+    if table.empty or "rate_spike_correlation" not in set(table["measure"]):
+        return []
+    own = table[(table["group"].astype(str) == group) & (table["session_a"] == table["session_a"].max())]
+    mean = own.groupby("measure")["value"].mean()
+    if not mean.get("rate_spike_correlation", float("nan")) > -1:
+        return []
+    return [
+        "In the last session spikes follow the rates of a rate network with the same weights: pooled correlation "
+        f"{mean['rate_spike_correlation']:.3f}, slope {mean['rate_spike_slope']:.3f}, offset "
+        f"{mean['rate_spike_offset_hz']:.2f} Hz; {mean['accuracy_in_spikes']:.1%} of stimuli are reported correctly in "
+        f"spikes, {mean['accuracy_of_rate_network']:.1%} by the rate network."
+    ]
 
 
 def _of_mechanisms(table: pd.DataFrame, group: str) -> list[str]:
