@@ -279,3 +279,28 @@ def sentence(
     if first["type"] == "missing":
         return f"{key} is missing; set it"
     return f"{key} {expected[0].lower()}{expected[1:]}, got {first['input']!r}"
+
+
+def group_label(protocol: Mapping[str, Any], name: str) -> str:
+    """
+    Name of a group in text.
+
+    Parameters
+    ----------
+    protocol : mapping
+        A protocol as plain values.
+    name : str
+        Name of the group.
+
+    Returns
+    -------
+    str
+        Its label, or its name with spaces; and the null model that the whole protocol was made, unless the group has
+        its own.
+    """
+    own = protocol.get("groups", {}).get(name, {})
+    text = str(own.get("label", "") or name.replace("_", " "))
+    null = str(protocol.get("prediction", {}).get("null", "none"))
+    if null == "none" or "null" in own.get("prediction", {}):
+        return text
+    return f"{text}, {null.replace('_', ' ')} (null)"

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from neurofa.catalogue import did_you_mean, shipped_folder
-from neurofa.checking import Settings, sentence
+from neurofa.checking import Settings, group_label, sentence
 from neurofa.errors import ProtocolError
 from neurofa.observation_settings import ObservationSettings
 from neurofa.prediction_settings import PredictionSettings
@@ -149,9 +149,10 @@ class Protocol(Settings):
         Returns
         -------
         str
-            Its label, or its name with spaces.
+            Its label, or its name with spaces; and the null model that the whole protocol was made, unless the group
+            has its own.
         """
-        return str(self.groups.get(name, {}).get("label", "") or name.replace("_", " "))
+        return group_label({"groups": self.groups, "prediction": {"null": self.prediction.null}}, name)
 
     def as_dict(self) -> dict[str, Any]:
         """

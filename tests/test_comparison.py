@@ -14,6 +14,7 @@ from neurofa.analysis import analyse, write_results
 from neurofa.comparison import count_inside, curve_scorecard, published_scorecard, verdict
 from neurofa.comparison.published import asked_for
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
+from neurofa.provenance import write_provenance
 from neurofa.recording import build_recording, load_recording, write_recording
 from neurofa.report import brief, warning
 from neurofa.report.findings import findings
@@ -581,6 +582,16 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(run, tmp_path, obser
     write_recording(as_recorded(n_sessions=1), single / "recording.zarr")
     with pytest.raises(RecordingError, match="1 session"):
         comparison.compare(run, single)
+    write_provenance(single, {"started": "now"})
+    with pytest.raises(RunFolderError, match="is not finished; finish it with: neurofa resume"):
+        comparison.compare(run, single)
+    tree = as_recorded()
+    tree["events"] = xr.Dataset()
+    of_events = tmp_path / "of_events"
+    of_events.mkdir()
+    write_recording(tree, of_events / "recording.zarr")
+    with pytest.raises(RecordingError, match="holds curves of sessions and .* of events; compare runs of one kind"):
+        comparison.compare(run, of_events)
     apart = tmp_path / "apart"
     apart.mkdir()
     write_recording(as_recorded(days_between=3.5, n_repeats=1), apart / "recording.zarr")

@@ -173,7 +173,7 @@ def test_times_of_spikes_are_exported_where_asked(tmp_path):
                 inside = times[(times >= begin) & (times < end)] - begin
                 np.testing.assert_allclose(np.sort(inside), np.sort(probe["spike_time"].values[mine]), atol=1e-9)
                 # spikes in the trial are those that the rate was counted from
-                shown = (times >= trial.start_time - 1e-9) & (times < trial.stop_time - 1e-9)
+                shown = (times >= trial.start_time) & (times < trial.stop_time)
                 rate = float(probe["rate"][int(trial.stimulus), int(trial.repeat), unit])
                 assert shown.sum() / trial.duration == pytest.approx(rate, abs=1e-4)
     with NWBHDF5IO(export_nwb(run, tmp_path / "without")[0], "r") as io:

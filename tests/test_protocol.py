@@ -153,6 +153,14 @@ def test_defaults_and_a_name_make_a_protocol() -> None:
     assert protocol.label("protocol") == "protocol"
 
 
+def test_groups_that_the_whole_protocol_made_a_null_say_so_in_their_names() -> None:
+    oddball = load_protocol("oddball", ["prediction.null=untrained"])
+    assert oddball.label("fa") == "FA, untrained (null)"
+    # those that are a null of their own stay it
+    assert oddball.label("adaptation") == "adaptation (null)"
+    assert load_protocol("oddball").label("fa") == "FA"
+
+
 def test_a_protocol_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         protocol_from({}).cohort.animals = 3  # type: ignore[misc]

@@ -20,6 +20,7 @@ from neurofa.comparison.published import asked_for, facts_of, published_scorecar
 from neurofa.comparison.sizes import Sizes, sessions_of_days, sizes_of, subsample, with_sizes
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside, curve_scorecard, curves_by_lag, joined
 from neurofa.errors import ConfigError, RecordingError, RunFolderError
+from neurofa.provenance import read_provenance
 from neurofa.recording import RECORDING_STORE, build_recording, load_recording
 from neurofa.switching import animals_of_measured, warning_of_switching, with_warning
 from neurofa.tables import SUMMARY_KEYS
@@ -373,6 +374,12 @@ def _check_order(recording: xr.DataTree, folder: Path, theirs: xr.DataTree, othe
         raise RecordingError(
             f"{other} is a simulated run and {folder} a recorded one; swap them: neurofa compare {other} {folder}"
         )
+    kinds = ["events" if "events" in one.children else "sessions" for one in (recording, theirs)]
+    if kinds[0] != kinds[1]:
+        raise RecordingError(f"{folder} holds curves of {kinds[0]} and {other} of {kinds[1]}; compare runs of one kind")
+    facts = read_provenance(other)
+    if "started" in facts and "finished" not in facts:
+        raise RunFolderError(f"the run in {other} is not finished; finish it with: neurofa resume {other}")
 
 
 def _is_simulated(recording: xr.DataTree) -> bool:

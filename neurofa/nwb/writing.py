@@ -24,6 +24,8 @@ from neurofa.recording import load_recording
 #: simulated animals have no date: day 0 is this one
 FIRST_DAY = datetime(2000, 1, 1, 12, tzinfo=UTC)
 _PAUSE_S = 1.0
+#: decimals of times in files: far below a time step, far above rounding
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,8 @@ def _add_trials(nwbfile: Any, one: _Session) -> None:
         nwbfile.add_trial_column(name, text)
     for row, start in enumerate(one.start):
         values = {name: _value(of_all[row]) for name, (_, of_all) in columns.items()}
-        nwbfile.add_trial(start_time=float(start), stop_time=float(start + one.duration[row]), **values)
+        begin, end = (round(float(time), _DIGITS) for time in (start, start + one.duration[row]))
+        nwbfile.add_trial(start_time=begin, stop_time=end, **values)
     if labels.get("position") is not None and labels["position"].dtype.kind == "f":
         behaviour = nwbfile.create_processing_module("behavior", "where the animal is in each trial")
         unit = str(one.probe["position"].attrs.get("units", "")) or "fraction of track"
@@ -319,7 +322,8 @@ def _spikes(one: _Session) -> dict[int, np.ndarray]:
     begins[one.stimulus, one.repeat] = one.start - one.settling
     columns = [one.probe[name].values for name in ("spike_time", "spike_unit", "spike_stimulus", "spike_repeat")]
     time, unit, stimulus, repeat = (column[columns[1] >= 0] for column in columns)
-    times = time + begins[stimulus, repeat]
+    # a spike on the edge of a trial stays on it
+    times = np.round(time + begins[stimulus, repeat], _DIGITS)
     order = np.lexsort((times, unit))
     units, first = np.unique(unit[order], return_index=True)
     return dict(zip(units.tolist(), np.split(times[order], first[1:]), strict=True)) if len(units) else {}

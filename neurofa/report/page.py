@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from neurofa import __version__
+from neurofa.checking import group_label
 from neurofa.comparison.files import COUNTS_FILE, further_rows, read_scorecard, why_not_compared
 from neurofa.comparison.verdicts import INTERPRETATION, count_inside
 from neurofa.errors import ConfigError, RunFolderError
@@ -150,7 +151,7 @@ def _facts(
     groups, sizes = np.unique(probe["group"].values.astype(str), return_counts=True)
     count = dict(zip(groups.tolist(), sizes.tolist(), strict=True))
     order = dict.fromkeys(probe["group"].values.astype(str).tolist())
-    named = ", ".join(f"{_label(protocol, group)} ({_many(count[group], 'animal')})" for group in order)
+    named = ", ".join(f"{group_label(protocol, group)} ({_many(count[group], 'animal')})" for group in order)
     sessions = np.isfinite(days).sum(axis=1)
     seen = probe["detected"].any("session").sum("unit").values
     rows = [
@@ -244,12 +245,7 @@ def _flat(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
 
 def _labels(protocol: Mapping[str, Any]) -> dict[str, str]:
     """Group to its label, in the order of the protocol."""
-    return {str(group): _label(protocol, str(group)) for group in protocol.get("groups", {})}
-
-
-def _label(protocol: Mapping[str, Any], group: str) -> str:
-    """How a group is called in text."""
-    return str(protocol.get("groups", {}).get(group, {}).get("label", "") or group.replace("_", " "))
+    return {str(group): group_label(protocol, str(group)) for group in protocol.get("groups", {})}
 
 
 def _nulls(protocol: Mapping[str, Any]) -> list[str]:
