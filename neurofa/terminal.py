@@ -115,7 +115,7 @@ def conclude(folder: Path) -> None:
     from neurofa.comparison import why_not_compared
     from neurofa.provenance import read_provenance
     from neurofa.recording import told_stopped
-    from neurofa.report import brief, legend, told_orderings, warning
+    from neurofa.report import brief, legend, told_nulls, told_orderings, warning
 
     rows = brief(folder)
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -132,8 +132,9 @@ def conclude(folder: Path) -> None:
         print_table(orderings, list(orderings[0]))
     if why_not_compared(folder):
         say(why_not_compared(folder), style="dim")
-    if warning(folder):
-        say(warning(folder), style="yellow")
+    for told in (told_nulls(folder), warning(folder)):
+        if told:
+            say(told, style="yellow")
     stopped = told_stopped(read_provenance(folder).get("stopped", {}))
     if stopped:
         _errors.print("Stopped: ", style="bold red", end="")

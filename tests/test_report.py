@@ -13,7 +13,7 @@ from neurofa.analysis import write_results
 from neurofa.comparison import INTERPRETATION, count_inside, curve_scorecard, published_scorecard, write_scorecard
 from neurofa.errors import ConfigError, RunFolderError
 from neurofa.recording import build_recording, write_recording
-from neurofa.report import brief, legend, warning, write_report
+from neurofa.report import brief, legend, told_nulls, warning, write_report
 from neurofa.report.findings import findings
 from neurofa.report.tables import bar
 from tests.synthetic import make_recording
@@ -270,6 +270,16 @@ def test_the_brief_of_one_layer_names_no_layer(tmp_path):
     summary_of([("walk", "", "", "performance", 0.0, 1.0), *rows], tmp_path)
     assert brief(tmp_path) == [{"group": "walk", "correct": "100.0%", "PV": "0.80→0.70"}]
     assert brief(tmp_path / "nowhere") == []
+
+
+def test_groups_that_were_turned_into_nulls_are_told(tmp_path):
+    path = tmp_path / "protocol.toml"
+    own = '[groups.fa]\n[groups.tired]\nprediction.null = "adaptation"\n'
+    assert told_nulls(tmp_path) == ""
+    path.write_text(own)
+    assert told_nulls(tmp_path) == ""
+    path.write_text('prediction.null = "running_gain"\n' + own)
+    assert told_nulls(tmp_path) == "Null models here (running gain), whatever their names say: fa."
 
 
 def test_agreement_of_spikes_and_rates_is_told(tmp_path):

@@ -1,5 +1,6 @@
 """What a run found, as one small table for the terminal."""
 
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from neurofa.comparison.orderings import ORDERING
 from neurofa.comparison.verdicts import ORDERING_VERDICTS
 from neurofa.report.courses import LEGEND as COURSES_LEGEND
 from neurofa.report.courses import MEANINGS, SUCCESS_LEGEND, course_cells
+from neurofa.run_folder import PROTOCOL_FILE
 from neurofa.switching import animals_of_table, references_that_switch, warning_of_switching
 
 #: what the columns of drift are
@@ -121,6 +123,32 @@ def warning(folder: Path) -> str:
     names = [name for animals in animals_of_table(_read(folder / "measures.csv")).values() for name in animals]
     references = references_that_switch(read_scorecard(folder))
     return warning_of_switching([*names, *(reference.partition(" (")[0] for reference in references)])
+
+
+def told_nulls(folder: Path) -> str:
+    """
+    Say which groups the whole protocol turned into null models.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Run folder.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there is none, or the run was not simulated.
+    """
+    path = folder / PROTOCOL_FILE
+    protocol = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    null = str(protocol.get("prediction", {}).get("null", "none"))
+    if null == "none":
+        return ""
+    groups = protocol.get("groups", {})
+    turned = [name for name, own in groups.items() if "null" not in own.get("prediction", {})]
+    return (
+        f"Null models here ({null.replace('_', ' ')}), whatever their names say: {', '.join(turned) or 'all animals'}."
+    )
 
 
 def told_orderings(folder: Path) -> list[dict[str, str]]:
