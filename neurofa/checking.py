@@ -298,9 +298,27 @@ def group_label(protocol: Mapping[str, Any], name: str) -> str:
         Its label, or its name with spaces; and the null model that the whole protocol was made, unless the group has
         its own.
     """
-    own = protocol.get("groups", {}).get(name, {})
-    text = str(own.get("label", "") or name.replace("_", " "))
+    text = str(protocol.get("groups", {}).get(name, {}).get("label", "") or name.replace("_", " "))
+    null = null_of_protocol(protocol, name)
+    return f"{text}, {null} (null)" if null else text
+
+
+def null_of_protocol(protocol: Mapping[str, Any], name: str) -> str:
+    """
+    Null model that the whole protocol turned a group into.
+
+    Parameters
+    ----------
+    protocol : mapping
+        A protocol as plain values.
+    name : str
+        Name of the group.
+
+    Returns
+    -------
+    str
+        In words; empty where there is none, or the group has its own.
+    """
     null = str(protocol.get("prediction", {}).get("null", "none"))
-    if null == "none" or "null" in own.get("prediction", {}):
-        return text
-    return f"{text}, {null.replace('_', ' ')} (null)"
+    own = protocol.get("groups", {}).get(name, {}).get("prediction", {})
+    return "" if null == "none" or "null" in own else null.replace("_", " ")

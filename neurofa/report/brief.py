@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurofa.checking import null_of_protocol
 from neurofa.comparison.files import read_scorecard
 from neurofa.comparison.orderings import ORDERING
 from neurofa.comparison.verdicts import ORDERING_VERDICTS
@@ -141,14 +142,12 @@ def told_nulls(folder: Path) -> str:
     """
     path = folder / PROTOCOL_FILE
     protocol = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    null = str(protocol.get("prediction", {}).get("null", "none"))
-    if null == "none":
+    # a protocol without groups is one of all animals
+    nulls = {name: null_of_protocol(protocol, name) for name in protocol.get("groups", {}) or ["all animals"]}
+    turned = [name for name, null in nulls.items() if null]
+    if not turned:
         return ""
-    groups = protocol.get("groups", {})
-    turned = [name for name, own in groups.items() if "null" not in own.get("prediction", {})]
-    return (
-        f"Null models here ({null.replace('_', ' ')}), whatever their names say: {', '.join(turned) or 'all animals'}."
-    )
+    return f"Null models here ({nulls[turned[0]]}), whatever their names say: {', '.join(turned)}."
 
 
 def told_orderings(folder: Path) -> list[dict[str, str]]:
